@@ -20,15 +20,13 @@ from chalicelib.adapters.dynamodb_items import from_item, to_item
 from chalicelib.adapters.item_table import ItemTable, store_errors
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, Record, State
-from chalicelib.logic.message import Message
+from chalicelib.logic.message import Message, read_files
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.settings import SITE_OF_PROGRAMS, Stage
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-    from chalicelib.logic.message_files import FileRef
 
 DAY = 24 * 60 * 60
 LARGE_FIELDS = 4 * 1024
@@ -225,16 +223,6 @@ def stored_bytes(fields: Mapping[str, str]) -> int:
 def is_record(item: Mapping[str, Any]) -> bool:
     """Whether an item is a message's record: the table has others, such as recent activity."""
     return "deliveries" in item
-
-
-def read_files(written: Mapping[str, Any]) -> tuple[FileRef, ...]:
-    """The files that an item ``fields#<id>`` names."""
-    if "files" not in written:
-        return ()
-    # Loaded here alone: few messages have files.
-    from chalicelib.logic.message_files import FileRef
-
-    return tuple(map(FileRef.from_json, written["files"]))
 
 
 def _record(item: Mapping[str, Any]) -> Record:

@@ -13,10 +13,10 @@ from chalicelib.adapters.message_table import (
     is_record,
     publication_key,
     read_delivery,
-    read_files,
     read_verdict,
 )
 from chalicelib.logic.delivery_types import State
+from chalicelib.logic.message import read_files
 from chalicelib.logic.overall_state import current_delivery, state_of
 from chalicelib.logic.stored_messages import (
     MAX_PAGE,

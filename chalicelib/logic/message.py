@@ -124,7 +124,7 @@ class Message:
                 network_hash=str(data.get("network_hash", "")),
                 evidence=tuple(map(str, data.get("evidence", ()))),
                 captcha=str(data.get("captcha", "")),
-                files=_read_files(data["files"]) if data.get("files") else (),
+                files=read_files(data),
                 language=str(data.get("language", "")),
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:
@@ -132,11 +132,14 @@ class Message:
             raise ValueError(f"not a complete message: {type(error).__name__}") from None
 
 
-def _read_files(stored: list[dict[str, object]]) -> tuple[FileRef, ...]:
+def read_files(stored: Mapping[str, Any]) -> tuple[FileRef, ...]:
+    """The files that the key ``files`` of a published or stored message names; none without it."""
+    if not stored.get("files"):
+        return ()
     # Loaded here alone: few messages have files.
     from chalicelib.logic.message_files import FileRef
 
-    return tuple(map(FileRef.from_json, stored))
+    return tuple(map(FileRef.from_json, stored["files"]))
 
 
 def whole_characters(value: Any) -> Any:

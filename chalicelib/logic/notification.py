@@ -118,37 +118,22 @@ class Notification:
 
     def as_request(self) -> dict[str, object]:
         """Return the JSON object that a notifier is invoked with."""
-        request: dict[str, object] = {
-            "version": VERSION,
-            "id": self.id,
-            "title": self.title,
-            "message": self.message,
+        required = {"version": VERSION, "id": self.id, "title": self.title, "message": self.message}
+        optional: dict[str, object] = {
+            "timestamp": self.timestamp,
+            "channel": self.channel or None,
+            "reply_to": self.reply_to or None,
+            "fields": [{"name": name, "value": value} for name, value in self.fields] or None,
+            "options": dict(self.options) or None,
+            "check": self.check or None,
+            "site": self.site or None,
+            "full_text_at": self.full_text_at or None,
+            "body": self.body or None,
+            "inbox": self.inbox or None,
+            "files": [file.as_json() for file in self.files] or None,
+            "files_at": self.files_at or None,
         }
-        if self.timestamp is not None:
-            request["timestamp"] = self.timestamp
-        if self.channel:
-            request["channel"] = self.channel
-        if self.reply_to:
-            request["reply_to"] = self.reply_to
-        if self.fields:
-            request["fields"] = [{"name": name, "value": value} for name, value in self.fields]
-        if self.options:
-            request["options"] = dict(self.options)
-        if self.check:
-            request["check"] = True
-        if self.site:
-            request["site"] = self.site
-        if self.full_text_at:
-            request["full_text_at"] = self.full_text_at
-        if self.body:
-            request["body"] = self.body
-        if self.inbox:
-            request["inbox"] = self.inbox
-        if self.files:
-            request["files"] = [file.as_json() for file in self.files]
-        if self.files_at:
-            request["files_at"] = self.files_at
-        return request
+        return required | {key: value for key, value in optional.items() if value is not None}
 
     @classmethod
     def from_request(cls, request: object) -> Notification:
