@@ -142,6 +142,10 @@ def put_record(own: Harness, word: str) -> None:
     own.account.client("kinesis").put_record(StreamName="clicks", Data=word.encode(), PartitionKey="1")
 
 
+def send_form(own: Harness, word: str) -> None:
+    own.post_json({"message": word})
+
+
 CAUSES: dict[str, Callable[[Harness, str], None]] = {
     "from_s3": put,
     "from_event": send_event,
@@ -189,6 +193,7 @@ def test_without_its_permission_it_does_not_run_and_the_event_is_a_dead_letter(
     ("function", "queue", "source", "told"),
     [
         ("from_event", "rule-dead-letters", "rule/herald-local-from_event", "doesn't let EventBridge send to it"),
+        ("on_success", "rule-dead-letters", "rule/herald-local/*", "doesn't let EventBridge send to it"),
         ("from_sns", "subscriber-dead-letters", "news-local", "doesn't let sns.amazonaws.com in"),
     ],
 )
@@ -205,7 +210,7 @@ def test_without_its_source_in_the_queues_policy_such_an_event_is_no_dead_letter
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": without})
     try:
         with own.without_permission(function, statement):
-            CAUSES[function](own, marker())
+            CAUSES.get(function, send_form)(own, marker())
             wait_for(lambda: told_in_log(own, told) > before, "dead letter that was refused")
     finally:
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
