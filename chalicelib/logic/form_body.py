@@ -78,8 +78,7 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
         raise SubmissionError(
             415, "unsupported_media_type", Problem("unsupported_media_type", "content-type"), pairs=pairs
         )
-    charset = parameters.get("charset", "")
-    codec = _codec(charset) if charset else ""
+    codec = _codec(parameters.get("charset"))
     if codec is None or (media_type == JSON and codec not in _JSON_CODECS[: 3 if body.isascii() else 2]):
         raise SubmissionError(415, "unsupported_charset", Problem("unsupported_charset", "content-type"))
     if media_type == MULTIPART:
@@ -141,8 +140,10 @@ def is_json_object(body: bytes) -> bool:
         return False
 
 
-def _codec(label: str) -> str | None:
-    """Python's codec of a charset; None for one that forms are not sent in."""
+def _codec(label: str | None) -> str | None:
+    """Python's codec of a charset; empty where none is named, None for one that forms are not sent in."""
+    if not label:
+        return ""
     if label.lower() in ("utf-8", "utf8"):
         return "utf-8"
     from chalicelib.logic.charsets import codec_of
@@ -247,8 +248,7 @@ def _decode(codec: str, raw: Raw, errors: str = "strict") -> Pairs:
 def _declared_codec(raw: Raw) -> str:
     """The codec that the form itself names; empty without one. Raises :class:`SubmissionError` for an unknown one."""
     label = next((text for name, text in raw if name.lower() == CHARSET_FIELD.encode()), b"")
-    label = (label if isinstance(label, str) else label.decode("latin-1")).strip()
-    codec = _codec(label) if label else ""
+    codec = _codec((label if isinstance(label, str) else label.decode("latin-1")).strip())
     if codec is None:
         readable = _decode("utf-8", raw, "replace")
         raise SubmissionError(422, "invalid", Problem("unsupported_charset", CHARSET_FIELD), pairs=readable)
@@ -263,20 +263,17 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
         raise _malformed("no_boundary")
     raw: Raw = []
     wrong: list[Problem] = []
-    room = len(body) if uploads else limits.body
     try:
         parser = MultipartParser(
             BytesIO(body),
             boundary,
-            content_length=len(body),
             # Names are given back as the bytes that came: their charset may stand in a part that comes later.
             charset="latin-1",
             strict=True,
             part_limit=limits.fields + (uploads.count if uploads else 0),
-            partsize_limit=room,
             # Nothing is ever written to the disk.
-            spool_limit=room,
-            memory_limit=room,
+            spool_limit=len(body),
+            memory_limit=len(body),
             disk_limit=0,
         )
         for part in parser:
@@ -291,8 +288,7 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
                 elif part.filename or part.size:
                     wrong.append(Problem("NO_FILE_UPLOADS", shown_name))
                 continue
-            label = parse_media_type(content_type)[1].get("charset", "")
-            own = _codec(label) if label else ""
+            own = _codec(parse_media_type(content_type)[1].get("charset"))
             if own is None:
                 wrong.append(Problem("unsupported_charset", shown_name))
                 continue

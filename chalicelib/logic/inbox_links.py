@@ -36,7 +36,7 @@ def link_token(link: Link, stage_name: str, key: str) -> str:
 def link_address(link: Link, stage_name: str, parameters: Mapping[str, str]) -> str:
     """The address of a link; ``parameters`` has the stage's key and the address of its inbox."""
     token = link_token(link, stage_name, parameters["spam/key"])
-    return f"{parameters['resources/inbox'].rstrip('/')}/open?token={token}"
+    return f"{parameters['resources/inbox'].removesuffix('/')}/open?token={token}"
 
 
 def read_link(token: str, stage_name: str, key: str) -> Link:

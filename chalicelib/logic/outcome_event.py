@@ -74,7 +74,8 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
     answer = {} if failed else _mapping(response.get("message"))
     published, ended = str(sns.get("Timestamp", "")), str(detail.get("timestamp", ""))
     return RunOutcome(
-        message_id=_message_id(sns, kind) if failed else _id_of(response) or _message_id(sns, kind),
+        # What destined returned of a test event or a canary has no id.
+        message_id=str(answer.get("id", "")) or _message_id(sns, kind),
         kind=kind,
         source="" if failed else str(response.get("source", "")),
         action="" if failed else str(response.get("action", "")),
@@ -83,7 +84,7 @@ def read_outcome(event: Mapping[str, Any]) -> RunOutcome:
         attempts=attempts if isinstance(attempts, int) else 0,
         error=response if failed and kind in _WITHOUT_PERSONAL_DATA else None,
         request=request if failed and kind == KIND_TEST_EVENT else None,
-        messages=None if failed else answer.get("messages"),
+        messages=answer.get("messages"),
         site=str(_mapping(attributes.get("site")).get("Value", "")),
         channels=_mapping(answer.get("channels")) or None,
         published_at=published,
@@ -101,11 +102,6 @@ def _seconds(start: str, end: str) -> float | None:
         return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
     except (ValueError, TypeError):
         return None
-
-
-def _id_of(response: Mapping[str, Any]) -> str:
-    """Return the id in what ``destined`` returned; empty for a test event and a canary."""
-    return str(_mapping(response.get("message")).get("id", ""))
 
 
 def _message_id(sns: Mapping[str, Any], kind: str) -> str:

@@ -9,8 +9,9 @@ import pytest
 
 from chalicelib.adapters.providers import kind_of
 from chalicelib.errors import ChannelUnavailableError
+from chalicelib.logic.channel_kind import Request, RequestInputs
 from chalicelib.logic.notification import Notification
-from tests.declared import body_of, declared_channel, http_of, request_of
+from tests.declared import body_of, declared_channel, http_of, request_of, secrets_of
 from tests.functional.conftest import Provider
 from tests.functional.notifiers import declared
 
@@ -38,9 +39,14 @@ def test_tag_and_type_are_the_channels_and_a_request_may_choose_the_type() -> No
 
 
 def test_only_a_protected_server_is_sent_the_login() -> None:
-    request = request_of(IT, declared_channel("apprise", URL, protected=True))
-    assert request.headers["Authorization"] == "Basic aGVyYWxkOmxvY2FsLXBhc3N3b3Jk", "RFC 7617, 2"
+    it = declared_channel("apprise", URL, protected=True)
+    request = request_of(IT, it)
+    login = {"Authorization": "Basic aGVyYWxkOmxvY2FsLXBhc3N3b3Jk"}
+    assert request.headers.items() >= login.items(), "RFC 7617, 2"
     assert b"local-password" not in request.body
+    check = http_of("apprise").check(RequestInputs(it, secrets_of(it), it.options))  # type: ignore[misc]
+    address = f"{URL}json/urls/herald-local-key?privacy=1"
+    assert check == Request(address, headers={"Accept": "application/json"} | login)
 
 
 def test_a_check_asks_for_the_keys_addresses_without_their_secrets(provider: Provider, session: Any) -> None:

@@ -135,6 +135,14 @@ def test_a_secret_that_pushover_refuses_is_read_anew_next_time(
     assert pushover.secrets.forgotten == 1
 
 
+def test_a_refusal_is_told_in_bounded_words_and_without_any_by_its_status(
+    pushover: Pushover, provider: Provider
+) -> None:
+    provider.answers({"errors": ["x" * 201] * 4}, {}, status=403)
+    assert pushover.fails().message == f"Pushover would not deliver: {'; '.join(['x' * 200] * 3)}"
+    assert pushover.fails().message == "Pushover would not deliver: status 403"
+
+
 @pytest.mark.parametrize("status", [200, 302, 429, 500, 502, 504])
 def test_any_other_answer_is_no_check(pushover: Pushover, provider: Provider, status: int) -> None:
     provider.answers({"status": 0}, status=status)
@@ -295,12 +303,14 @@ def test_an_answer_that_was_lost_is_no_uncertain_delivery(aws: Callable[[str], A
 # Webhooks
 
 
-def test_a_webhook_is_prepared_and_not_posted(session: requests.Session, provider: Provider) -> None:
+def test_a_check_prepares_a_webhook_and_only_a_message_is_posted(session: requests.Session, provider: Provider) -> None:
     secrets = Parameters({"url": provider.url, "secret": "whsec_" + "QUJD" * 8})
     tools = SimpleNamespace(channel=hook(), session=lambda: session, secrets=lambda: secrets, local=True)
     notifier: Any = kind_of("webhook").make_notifier(tools)  # type: ignore[misc]
     assert notifier.check(ASKED) is None
     assert provider.paths == []
+    notifier.notify(ASKED)
+    assert provider.paths == ["/"]
     tools.local = False
     with pytest.raises(ChannelUnavailableError, match="own/url"):
         kind_of("webhook").make_notifier(tools).check(ASKED)  # type: ignore[misc]

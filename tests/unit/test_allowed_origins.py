@@ -321,6 +321,7 @@ LINE = "[stages.local.sites.default] of herald.toml"
             'to allow it, add "https://example.com" to origins in [sites.default] of herald.toml',
         ),
         ("", "https://example.com", f'to allow it, set origins = ["{OWN}", "https://example.com"] in {LINE}'),
+        ("", "http://127.0.0.1:1", f'to allow it, set origins = ["{OWN}", "http://127.0.0.1:1"] in {LINE}'),
         ("", "null", f"to allow it, set null_origin = true in {LINE}"),
         ("", None, f"to allow it, set without_origin = true in {LINE}"),
         ("", "http://192.168.1.5:1313", "it can't be allowed: http:// is for localhost and 127.0.0.1 alone"),
@@ -334,6 +335,7 @@ def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str,
     ("origin", "told"),
     [
         ("http://192.168.1.5:1313", "alone; open the page at http://localhost:1313"),
+        ("http://192.168.1.5", "alone; open the page at http://localhost:80"),
         (
             "null",
             f"to allow it, open the page at http://localhost instead of as a file, or set null_origin = true in {LINE}",

@@ -261,9 +261,9 @@ def test_a_part_that_is_not_in_its_charset_is_400(charset: str) -> None:
 @pytest.mark.parametrize("charset", ["rot13", "utf-16", "no-such-charset"])
 def test_a_part_in_a_charset_that_forms_are_not_sent_in_is_422_and_named_after_its_field(charset: str) -> None:
     unknown = part("message", b"Hi", headers=f"Content-Type: text/plain; charset={charset}\r\n")
-    error = refused(MULTIPART_HEADER, multipart(part("name", b"Ada"), unknown))
+    error = refused(MULTIPART_HEADER, multipart(part("name", b"Ada"), unknown, part("email", b"a@example.com")))
     assert said(error) == (422, "invalid", [("message", "unsupported_charset")])
-    assert error.pairs == [("name", "Ada")]
+    assert error.pairs == [("name", "Ada"), ("email", "a@example.com")]
 
 
 WORLD = [
@@ -805,6 +805,15 @@ def test_a_file_is_422_and_named_after_its_field(more: str, content: bytes) -> N
     file = part("attachment", content, more, "Content-Type: application/pdf\r\n")
     error = refused(MULTIPART_HEADER, multipart(part("message", b"Hi"), file))
     assert said(error) == (422, "invalid", [("attachment", "NO_FILE_UPLOADS")])
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [(b'; filename="x"', "NO_FILE_UPLOADS"), (b"\r\nContent-Type: text/plain; charset=x", "unsupported_charset")],
+)
+def test_a_field_at_fault_is_named_also_where_its_name_is_not_utf_8(more: bytes, code: str) -> None:
+    body = raw(b'Content-Disposition: form-data; name="Gr\xfc\xdfe"' + more, b"", b"1", END)
+    assert said(refused(MULTIPART_HEADER, body)) == (422, "invalid", [("Gr\ufffd\ufffde", code)])
 
 
 def test_a_file_field_that_was_left_empty_is_no_field() -> None:

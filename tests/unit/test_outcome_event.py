@@ -153,11 +153,14 @@ def test_an_event_without_ids_and_texts_has_empty_ones(attributes: dict[str, Any
             found = read_outcome({"detail": detail})
             expected = str(sns.get("Message", "")) if attributes.get("kind", {}).get("Value") else ""
             assert (found.message_id, found.source, found.action, found.error_type) == (expected, "", "", "")
+            assert found.kind == attributes.get("kind", {}).get("Value", "")
 
 
 def test_what_a_failed_run_answered_is_no_result_and_a_success_has_no_error() -> None:
-    answer = {"message": {"channels": {"a": "delivered"}, "messages": 7}, "errorType": "Error"}
-    assert not {"channels", "messages"} & set(read("RetriesExhausted", answer))
+    answer = {"message": {"id": "other", "channels": {"a": "delivered"}, "messages": 7}, "errorType": "Error"}
+    failure = read("RetriesExhausted", answer)
+    assert failure["message_id"] == "m"
+    assert not {"channels", "messages"} & set(failure)
     assert "error_type" not in read("Success", answer)
 
 

@@ -248,6 +248,16 @@ def test_a_long_text_or_one_of_several_lines_has_room() -> None:
     }
 
 
+def test_where_sending_again_is_of_no_use_what_was_typed_is_there_to_be_copied() -> None:
+    """With room for a long text, and without what the page set."""
+    typed = [("name", "<Ada>"), ("message", "x\ny"), ("_token", "a b"), ("_token", "x"), ("b", ""), ("c", "x" * 81)]
+    it = page(typed, code="forbidden_origin")
+    assert it.sent_again == [typed[0], typed[1], typed[2], typed[5]]
+    assert [each.attributes["rows"] for each in it.controls] == ["1", "8", "1", "8"]
+    assert [it.label(each) for each in it.controls] == ["Name", "Message", "_token", "c"]
+    assert it.top.all("main")[0].text == "", "nothing stands between them"
+
+
 @pytest.mark.parametrize("name", ["email", "_replyto", "replyto"])
 def test_an_address_is_asked_for_as_one(name: str) -> None:
     assert page([(name, "nobody")], Problem("TYPE_EMAIL", name)).control(name).attributes["type"] == "email"

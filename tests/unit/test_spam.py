@@ -169,6 +169,16 @@ def test_no_site_and_address_together_are_taken_for_others() -> None:
     assert of("192.0.2.1", "a") != of("192.0.2.1", "a\n192.0.2.1")
 
 
+def test_an_update_of_herald_makes_no_other_sender_or_network() -> None:
+    """What was counted before it counts afterwards too."""
+    found = [spam.hash_network("192.0.2.1", "default", KEY), of("192.0.2.1"), of("2001:db8::1")]
+    assert found == [
+        "31393de8afd6290d30556f15771b99d6",
+        "99df561923014b93156be3de93f6b9fa",
+        "af4b06aa9e8fb8065f3680f88905075e",
+    ]
+
+
 def test_a_sender_is_128_bits_of_which_nobody_without_the_key_learns_the_address() -> None:
     found = of("192.0.2.1")
     assert len(found) == 32
@@ -627,7 +637,7 @@ def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> 
     [
         ("192.0.2.1", "192.0.2.200", True),
         ("192.0.2.1", "192.0.3.1", False),
-        ("2001:db8:1:2::1", "2001:db8:1:3::1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:ffff::1", True),
         ("2001:db8:1:2::1", "2001:db8:2:2::1", False),
         ("::ffff:192.0.2.1", "192.0.2.9", True),
     ],
@@ -635,3 +645,4 @@ def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> 
 def test_a_network_is_what_somebody_may_have_many_addresses_in(one: str, other: str, same: bool) -> None:
     assert (spam.hash_network(one, "default", "key") == spam.hash_network(other, "default", "key")) is same
     assert spam.hash_network(one, "default", "key") != spam.hash_sender(one, "default", "key")
+    assert spam.hash_network(one, "default", "key") != spam.hash_network(one, "shop", "key")

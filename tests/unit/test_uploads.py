@@ -66,6 +66,14 @@ def test_a_file_without_a_name_is_named_by_its_number_and_a_type_is_kept_without
     ]
 
 
+def test_a_file_whose_name_is_not_utf_8_and_that_declares_no_type_is_taken() -> None:
+    """Programs that are no browser leave the header out (RFC 7578, 4.4)."""
+    uploads = Uploads(RULES)
+    head = b'Content-Disposition: form-data; name="photo"; filename="\xfc.jpg"'
+    read(HEADER, b"--XyZ\r\n" + head + b"\r\n\r\n1\r\n--XyZ--\r\n", LIMITS, uploads)
+    assert [(upload.ref.name, upload.ref.media_type) for upload in uploads.files] == [("\ufffd.jpg", "")]
+
+
 def test_where_a_file_field_has_no_name_it_is_called_file() -> None:
     uploads = Uploads(RULES)
     assert uploads.too_big_field == ""
@@ -152,6 +160,16 @@ def test_a_thousand_tiny_files_are_refused_before_they_are_read() -> None:
     with pytest.raises(SubmissionError) as raised:
         taken(*files)
     assert (raised.value.status, raised.value.code) == (413, "too_many_fields")
+
+
+def test_files_take_no_room_from_the_fields() -> None:
+    fields = {f"field-{number}": "x" for number in range(LIMITS.fields + 1)}
+    files = [("photo", "a.jpg", b"x", "image/jpeg")] * RULES.number
+    with pytest.raises(SubmissionError) as raised:
+        read(HEADER, body(*files, **fields), LIMITS, Uploads(RULES))
+    assert raised.value.code == "too_many_fields"
+    del fields["field-0"]
+    assert len(read(HEADER, body(*files, **fields), LIMITS, Uploads(RULES))) == LIMITS.fields
 
 
 def test_files_of_the_same_name_are_both_taken() -> None:
