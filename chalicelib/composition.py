@@ -160,13 +160,14 @@ class Container:
 
     @cached_property
     def ring_budget(self) -> RingTable:
-        """What the channels have spent of their budgets."""
+        """The channels' budgets: a ring is one notification, and each channel may send so many an hour and a day."""
         from chalicelib.adapters.ring_budget import RingTable
 
         return RingTable(self._dynamodb, self.stage.table)
 
     @cached_property
     def summaries(self) -> SummaryStore:
+        """Counts the messages for which a channel's budget of rings was spent, until one notification tells of them."""
         from chalicelib.adapters.summaries import SummaryTable
 
         return SummaryTable(self._dynamodb, self.stage.table)
@@ -194,7 +195,7 @@ class Container:
 
         from chalicelib.errors import FilesError
         from chalicelib.logic.attachments import attachments, wanted
-        from chalicelib.logic.message_files import place_of_key
+        from chalicelib.logic.message_files import site_of_key
         from chalicelib.logs import logger
 
         files = wanted(notification.files, attachment_limits)
@@ -203,7 +204,7 @@ class Container:
         except FilesError as error:
             logger.warning("Files were not attached", extra={"message_id": notification.id, "reason": error.reason})
             return notification
-        sites = (self.stage.sites.get(place_of_key(file.bucket_key)[0]) for file in files)
+        sites = (self.stage.sites.get(site_of_key(file.bucket_key)) for file in files)
         keep_metadata = any(site and site.files and site.files.keep_metadata for site in sites)
         attached = attachments(files, contents, attachment_limits, keep_metadata=keep_metadata)
         return replace(notification, attached=attached)
@@ -343,7 +344,7 @@ class Container:
         )
 
     def summary_dependencies(self, channel: str) -> SummaryDependencies:
-        """What ``destined`` needs to send a channel's summary."""
+        """What ``destined`` needs to tell of the messages for which a channel's budget of rings was spent."""
         from chalicelib.logic.summary import SummaryDependencies
         from chalicelib.texts import FALLBACK, texts
 

@@ -66,11 +66,10 @@ class Channel(NamedTuple):
 class Limits(NamedTuple):
     """The largest submission that is accepted."""
 
-    body: int
-    """Bytes of the request body."""
-    fields: int
-    field: int
-    """Bytes of one field, encoded as UTF-8."""
+    body_bytes: int
+    field_count: int
+    field_bytes: int
+    """Of one field, encoded as UTF-8."""
 
 
 class Captcha(NamedTuple):

@@ -11,7 +11,7 @@ STAGES = {
         channels={
             'pushover': Channel(name='pushover', kind='pushover', retry_uncertain=True, pause=5, url='https://api.pushover.net', options={}, title='', body='', rings=Rings(hour=30, day=120), priorities={'low': {'priority': -1}, 'normal': {'priority': 0}, 'high': {'priority': 1}, 'emergency': {'priority': 2}}, link_option='link', inbox_link=True),
         },
-        limits=Limits(body=65536, fields=50, field=10240),
+        limits=Limits(body_bytes=65536, field_count=50, field_bytes=10240),
         retry_times=RetryTimes(lambda_retries=2, lambda_age_seconds=21600, retry_minutes=5, give_up_seconds=259200),
         alarm_channels=(),
         metrics=True,
@@ -34,7 +34,7 @@ STAGES = {
         channels={
             'pushover': Channel(name='pushover', kind='pushover', retry_uncertain=True, pause=1, url='http://127.0.0.1:8080/pushover', options={}, title='', body='', rings=Rings(hour=30, day=120), priorities={'low': {'priority': -1}, 'normal': {'priority': 0}, 'high': {'priority': 1}, 'emergency': {'priority': 2}}, link_option='link', inbox_link=True),
         },
-        limits=Limits(body=65536, fields=50, field=10240),
+        limits=Limits(body_bytes=65536, field_count=50, field_bytes=10240),
         retry_times=RetryTimes(lambda_retries=2, lambda_age_seconds=21600, retry_minutes=5, give_up_seconds=259200),
         alarm_channels=(),
         metrics=True,

@@ -64,7 +64,7 @@ EVERYWHERE = {
     "on_failure",
 }
 """The functions of every stage, regardless of its configuration."""
-LIMITS = Limits(body=64 * 1024, fields=50, field=10 * 1024)
+LIMITS = Limits(body_bytes=64 * 1024, field_count=50, field_bytes=10 * 1024)
 """The limits in the shipped ``herald.toml``."""
 LONGEST = {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
 """The length limits of a site that sets no ``longest``."""
@@ -163,7 +163,7 @@ class InMemoryMessages:
         self.records[message.id] = record
         return None
 
-    def link(self, publication: str, message_id: str) -> None:
+    def remember_publication(self, publication: str, message_id: str) -> None:
         self.links[publication] = message_id
 
     def hold(self, message_id: str, duplicate_of: str) -> None:

@@ -79,7 +79,7 @@ def excluded(case: Any) -> list[Any]:
 def has_too_many_fields(body: Any) -> bool:
     """A list is as many fields as it has values, and JSON Schema can't add them up."""
     found = body.values() if isinstance(body, dict) else ()
-    return sum(len(each) if isinstance(each, list) else 1 for each in found) > LIMITS.fields
+    return sum(len(each) if isinstance(each, list) else 1 for each in found) > LIMITS.field_count
 
 
 def forgiven(body: Any) -> bool:

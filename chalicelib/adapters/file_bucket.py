@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
-from chalicelib.adapters.aws import AwsError, ServiceError, place_of
+from chalicelib.adapters.aws import AwsError, ServiceError, partition_region_account
 from chalicelib.errors import FilesError
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_files import KEPT, NEW, FileFacts, FileMark, key_of
+from chalicelib.logic.message_files import KEPT_PREFIX, NEW_PREFIX, FileFacts, FileMark, key_of
 from chalicelib.settings import Stage
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class FileBucket:
     """A stage's bucket, in the account and region of the running function."""
 
     def __init__(self, s3: Any, stage: Stage, function_arn: str) -> None:
-        _, region, account = place_of(function_arn)
+        _, region, account = partition_region_account(function_arn)
         self._s3 = s3
         self._bucket = {"Bucket": stage.files_bucket(region, account), "ExpectedBucketOwner": account}
 
@@ -52,7 +52,7 @@ class FileBucket:
             partial(
                 self._s3.put_object,
                 **self._bucket,
-                Key=key_of(NEW, message.site, message.id, number),
+                Key=key_of(NEW_PREFIX, message.site, message.id, number),
                 Body=upload.content,
                 ContentType=_CONTENT_TYPE,
                 Metadata={"name": quote(upload.ref.name), "type": quote(upload.ref.media_type)},
@@ -68,7 +68,10 @@ class FileBucket:
         """
         _call_all(
             [
-                partial(self._copy, *(key_of(prefix, message.site, message.id, number) for prefix in (NEW, KEPT)))
+                partial(
+                    self._copy,
+                    *(key_of(prefix, message.site, message.id, number) for prefix in (NEW_PREFIX, KEPT_PREFIX)),
+                )
                 for number in range(1, len(message.files) + 1)
             ]
         )
@@ -82,7 +85,11 @@ class FileBucket:
 
     def delete(self, site: str, message_id: str, number: int) -> None:
         """Delete the first ``number`` files of a message; raises :class:`FilesError`."""
-        keys = [key_of(prefix, site, message_id, each) for prefix in (NEW, KEPT) for each in range(1, number + 1)]
+        keys = [
+            key_of(prefix, site, message_id, each)
+            for prefix in (NEW_PREFIX, KEPT_PREFIX)
+            for each in range(1, number + 1)
+        ]
         _call_all([partial(self._s3.delete_object, **self._bucket, Key=key) for key in keys])
 
     def read(self, key: str) -> StoredFile | None:
@@ -150,7 +157,7 @@ class ExaminedFiles:
 
         Where it fails, nothing is known of the file: the message must not wait for it.
         """
-        keys = [key_of(KEPT, message.site, message.id, number) for number in range(1, len(message.files) + 1)]
+        keys = [key_of(KEPT_PREFIX, message.site, message.id, number) for number in range(1, len(message.files) + 1)]
         return _in_parallel([partial(self._examine, key) for key in keys])
 
     def _examine(self, key: str) -> FileFacts:

@@ -113,7 +113,7 @@ class MessageTable:
                 key="key",
             )
 
-    def link(self, publication: str, message_id: str) -> None:
+    def remember_publication(self, publication: str, message_id: str) -> None:
         """Remember which message the publication of this id became: the item ``publication#<id>``."""
         expires_at = int(self._clock()) + PUBLICATION_DAYS * DAY
         self._table.put({"id": publication_key(publication), "message_id": message_id, "expires_at": expires_at})

@@ -23,15 +23,15 @@ class RecentTable:
         self._table = ItemTable(dynamodb, table)
         self._clock = clock
 
-    def first_with(self, key: str, message_id: str, at: int, seconds: int) -> str:
-        """Store this message's id, unless another one is stored and not expired. Return the id that is stored then."""
+    def first_with(self, key: str, claimant: str, at: int, seconds: int) -> str:
+        """Store this claimant, unless another one is stored and not expired. Return the one that is stored then."""
         other = self._table.put(
-            _item(key, message_id, at, seconds),
+            _item(key, claimant, at, seconds),
             "attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",
-            {":mine": message_id, ":at": at},
+            {":mine": claimant, ":at": at},
         )
         # A delayed message may have been received long before the one that is stored.
-        return message_id if other is None or at + seconds <= other["came_at"] else str(other["message_id"])
+        return claimant if other is None or at + seconds <= other["came_at"] else str(other["message_id"])
 
     def make_first(self, key: str, message_id: str, at: int, seconds: int) -> None:
         """Store this message's id, whatever is stored now."""

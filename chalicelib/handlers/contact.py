@@ -119,9 +119,10 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     if read_error:
         raise read_error
     site, form = form_request.site, form_request.form
-    services = form_request.services_written_for
-    any_text_as_email = form_request.is_json and any(service.any_text_as_email for service in services)
-    validation.validate(form, site, container.stage.limits, any_text_as_email=any_text_as_email)
+    # Formspree and the like: a form that was written for them is judged as it was there.
+    services = form_request.emulated_form_services
+    accepts_any_text_as_email = form_request.is_json and any(service.accepts_any_text_as_email for service in services)
+    validation.validate(form, site, container.stage.limits, accepts_any_text_as_email=accepts_any_text_as_email)
     idempotency_key = form_request.header("idempotency-key")
     uploads = form_request.uploads.files if form_request.uploads else []
     files = tuple(upload.ref for upload in uploads)
@@ -136,7 +137,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
         sender_hash=sender_hash,
         network_hash=network_hash,
         solved_challenge=solved_challenge,
-        evidence=spam.find_evidence(
+        evidence=spam.find_person_signs(
             form, site.spam, from_own_page=allowed_origins.belongs_to_site(site, form_request.origin)
         ),
         captcha=_captcha_token(form, site),

@@ -53,6 +53,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
         message_id = sns["Message"]
         logger.set_correlation_id(message_id)
         if message_id.startswith(SUMMARY_PREFIX):
+            # No message, but the count of those for which a channel's budget of notifications was spent.
             return _send_summary(message_id, invocation)
         stored = container.messages.find(message_id)
         if stored is None:
@@ -92,7 +93,7 @@ def _deliver_notification(sns: dict[str, Any], invocation: Invocation, mistake: 
         message = published_notification.read(sns["Message"], publication_id, at, container.stage)
         logger.set_correlation_id(message.id)
         if message.has_idempotency_key:
-            container.messages.link(publication_id, message.id)
+            container.messages.remember_publication(publication_id, message.id)
         dependencies = container.delivery_dependencies(message.site)
         return _report(delivery.deliver(message, published_notification.TRUSTED_VERDICT, dependencies, invocation))
     except InvalidRequestError as error:
@@ -118,7 +119,10 @@ def _captcha_signals(message: Message, site: Site | None, invocation: Invocation
 
 
 def _send_summary(summary_id: str, invocation: Invocation) -> dict[str, object]:
-    """Send a channel's summary. Its code is imported here because it comes in floods alone."""
+    """Send one notification about the messages for which the channel's hourly or daily budget was spent.
+
+    It is not the daily digest. Its code is imported here because it comes in floods alone.
+    """
     from chalicelib.logic.summary import send_summary
 
     channel = summary_id.removeprefix(SUMMARY_PREFIX)

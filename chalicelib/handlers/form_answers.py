@@ -24,7 +24,7 @@ def accepted_answer(form_request: FormRequest, message_id: str, next_page: str) 
     body: dict[str, object] = {"id": message_id, "status": "accepted", "next": next_page}
     if form_request.form.ignored_recipient_fields:
         body["ignored"] = form_request.form.ignored_recipient_fields
-    services = form_request.services_written_for
+    services = form_request.emulated_form_services
     if not services:
         return json_response(202, body)
     _, texts = form_request.language_and_texts()

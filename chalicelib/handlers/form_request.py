@@ -12,7 +12,7 @@ from chalicelib.errors import Problem, SubmissionError
 from chalicelib.handlers.answer_format import AnswerFormat, choose_format
 from chalicelib.logic import allowed_origins, form_body
 from chalicelib.logic.form_body import Pairs
-from chalicelib.logic.form_service_answers import FormService, services_written_for
+from chalicelib.logic.form_service_answers import FormService, emulated_form_services
 from chalicelib.logic.submission import Submission, classify_fields
 from chalicelib.settings import Limits, Site
 
@@ -106,9 +106,9 @@ class FormRequest:
         return choose_format(self.header, self.origin, self._body)
 
     @property
-    def services_written_for(self) -> list[FormService]:
-        """The services other than Herald that the form was written for: their scripts look for more in an answer."""
-        return services_written_for(self._request.path, self.pairs)
+    def emulated_form_services(self) -> list[FormService]:
+        """The services, such as Formspree, that the form was written for: Herald answers their scripts as they did."""
+        return emulated_form_services(self._request.path, self.pairs)
 
     def mail_language(self) -> str:
         """The language in which the site answers this visitor by mail; empty where it doesn't."""

@@ -279,12 +279,12 @@ class _Inbox:
         message = self._asked_for(request)
         # Loaded here alone: few messages have files.
         from chalicelib.inbox import previews
-        from chalicelib.logic.message_files import KEPT, key_of
+        from chalicelib.logic.message_files import KEPT_PREFIX, key_of
 
         number = previews.numbered(request.query.get("number", ""))
 
         def read() -> bytes | None:
-            key = key_of(KEPT, message.listed.site, message.listed.id, number)
+            key = key_of(KEPT_PREFIX, message.listed.site, message.listed.id, number)
             stored = self._container.file_bucket(self._function_arn).read(key)
             return stored.content if stored else None
 

@@ -24,7 +24,7 @@ def problem_document(form_request: FormRequest, error: SubmissionError) -> Respo
         ]
         or [{"code": error.code, "message": title}],
     }
-    for service in form_request.services_written_for:
+    for service in form_request.emulated_form_services:
         body |= service.error_keys(title, error.status)
     headers: Headers = {"Content-Language": language, "Content-Type": PROBLEM}
     return json_response(error.status, body, headers | retry_after(error))

@@ -1,9 +1,10 @@
 """How one message is delivered to its channels: the state machine of docs/delivery.md, which this module must follow.
 
 Per channel ``pending → sending → delivered | rejected | waiting | uncertain``, ``expired`` for what was tried for too
-long, and ``summarized`` for what came when the channel's budget of rings was spent. A run *claims* a channel in the
-message's record before it calls the channel's notifier, and records the outcome afterwards. Every later run, by retry,
-redelivery, scheduled retry or replay, starts from that record.
+long, and ``summarized`` for what came when the channel's budget of rings was spent: a ring is one notification that a
+channel sends, and each channel may send so many an hour and a day. A run *claims* a channel in the message's record
+before it calls the channel's notifier, and records the outcome afterwards. Every later run, by retry, redelivery,
+scheduled retry or replay, starts from that record.
 """
 
 from __future__ import annotations
@@ -159,6 +160,7 @@ class _Run:
         self._dependencies = dependencies
         self._invocation = invocation
         self._person_rank = record.verdict.person_rank
+        """0 to 2: how likely a person wrote the message; a higher rank may spend more of a channel's budget."""
         self._too_old_at = max(message.received_at, record.replayed_at) + dependencies.give_up_seconds
         self._lock = threading.Lock()
         self._open_writes = 0

@@ -27,7 +27,7 @@ NOTIFICATION_SOURCE = "herald.notification"
 NEVER = 0
 """The ``due_at`` of a message that the scheduled retry leaves alone."""
 SUMMARY_PREFIX = "summary#"
-"""Begins the id of a channel's summary; no message has such an id."""
+"""Begins the id of a channel's summary of what its budget of rings left out; no message has such an id."""
 
 
 class State(StrEnum):
@@ -188,7 +188,7 @@ class MessageStore(Protocol):
         Raises :class:`~chalicelib.errors.InvalidRequestError` where a notification's key was used for other content.
         """
 
-    def link(self, publication: str, message_id: str) -> None:
+    def remember_publication(self, publication: str, message_id: str) -> None:
         """Remember for some days which message the publication of this id became."""
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
@@ -217,7 +217,10 @@ class Summaries(Protocol):
     """Counts the messages over a channel's budget, until a summary reports them."""
 
     def add(self, channel: str, message_id: str, person_rank: int, now: int) -> None:
-        """Count a message, and keep its id if there is room among those with its ``Verdict.person_rank``."""
+        """Count a message, and keep its id if there is room among those of its rank.
+
+        ``person_rank`` is 0 to 2: how likely a person wrote it.
+        """
 
 
 class Notifier(Protocol):

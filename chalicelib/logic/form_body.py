@@ -31,8 +31,8 @@ _UNTYPED = ("", _PLAIN)
 """Types of a body that a script sent without naming one: fetch's for a text, sendBeacon's, and none."""
 _ENCODING_FACTOR = 3
 """The most bytes that one byte of text takes in a form without files: ``%D0``."""
-HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
-"""JSON can write it (RFC 8259, 8.2), where a text was cut within an emoji; UTF-8 can't."""
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half of a character: JSON can write it (RFC 8259, 8.2), where a text was cut within an emoji; UTF-8 can't."""
 
 _READ_FACTOR = 2
 """A body of up to this many times the files that a site takes is still read. Lambda takes 6 MB of base64: 4.5 MB."""
@@ -64,17 +64,17 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
         says it is, 422 a field that is not text.
     """
     media_type, parameters = parse_media_type(content_type)
-    if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body and is_json_object(body):
+    if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body_bytes and is_json_object(body):
         media_type = JSON
     # What counts are the texts: percent-encoding makes some scripts nine times as long, and others not at all.
     if media_type == MULTIPART and uploads:
         # Of files that are a little too big, what was typed beside them is still read, so that no visitor loses it.
-        if len(body) > limits.body + _READ_FACTOR * uploads.size:
-            raise SubmissionError(413, "FILES_TOO_BIG", limit=uploads.megabytes)
-    elif len(body) > limits.body * (_ENCODING_FACTOR if media_type == FORM else 1):
+        if len(body) > limits.body_bytes + _READ_FACTOR * uploads.max_bytes:
+            raise SubmissionError(413, "FILES_TOO_BIG", limit=uploads.max_megabytes)
+    elif len(body) > limits.body_bytes * (_ENCODING_FACTOR if media_type == FORM else 1):
         raise _too_large(limits)
     if media_type not in (JSON, FORM, MULTIPART):
-        pairs = _plain_text(body, limits.fields) if media_type == _PLAIN else []
+        pairs = _plain_text(body, limits.field_count) if media_type == _PLAIN else []
         raise SubmissionError(
             415, "unsupported_media_type", Problem("unsupported_media_type", "content-type"), pairs=pairs
         )
@@ -86,7 +86,7 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     else:
         pairs = _json_or_urlencoded(media_type, codec, body, limits)
     # What is paid for from here on is UTF-8, which another charset may be a third of.
-    if sum(_utf8_size(name) + _utf8_size(text) for name, text in pairs) > limits.body:
+    if sum(_utf8_size(name) + _utf8_size(text) for name, text in pairs) > limits.body_bytes:
         raise _too_large(limits)
     return pairs
 
@@ -156,7 +156,7 @@ def _malformed(code: str) -> SubmissionError:
 
 
 def _too_large(limits: Limits) -> SubmissionError:
-    return SubmissionError(413, "body_too_large", limit=limits.body // 1024)
+    return SubmissionError(413, "body_too_large", limit=limits.body_bytes // 1024)
 
 
 def _too_many() -> SubmissionError:
@@ -178,22 +178,22 @@ def _json(body: bytes, limits: Limits) -> Pairs:
         raise _malformed("not_json") from None
     if not isinstance(data, _Object):
         raise _malformed("not_an_object")
-    if len(data) > limits.fields:
+    if len(data) > limits.field_count:
         raise _too_many()
     pairs: Pairs = []
     wrong: list[Problem] = []
     for name, value in data:
         try:
-            pairs.append((_whole_characters(name), _whole_characters(_text_of(value))))
+            pairs.append((_replace_lone_surrogates(name), _replace_lone_surrogates(_text_of(value))))
         except TypeError:
-            wrong.append(Problem("TYPE_TEXT", _whole_characters(name)))
+            wrong.append(Problem("TYPE_TEXT", _replace_lone_surrogates(name)))
     if wrong:
         raise SubmissionError(422, "invalid", *wrong, pairs=pairs)
     return pairs
 
 
-def _whole_characters(text: str) -> str:
-    return HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
+def _replace_lone_surrogates(text: str) -> str:
+    return LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _text_of(value: object) -> str:
@@ -215,10 +215,10 @@ def _text_of(value: object) -> str:
 def _urlencoded(body: bytes, codec: str, limits: Limits) -> Pairs:
     try:
         # Each byte as one character, and back: what they mean is known when all fields are.
-        pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1", max_num_fields=limits.fields)
+        pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1", max_num_fields=limits.field_count)
     except ValueError:
         raise _too_many() from None
-    if sum(len(name) + len(value) for name, value in pairs) > limits.body:
+    if sum(len(name) + len(value) for name, value in pairs) > limits.body_bytes:
         raise _too_large(limits)
     raw: Raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
     try:
@@ -270,7 +270,7 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
             # Names are given back as the bytes that came: their charset may stand in a part that comes later.
             charset="latin-1",
             strict=True,
-            part_limit=limits.fields + (uploads.count if uploads else 0),
+            part_limit=limits.field_count + (uploads.max_files if uploads else 0),
             # Nothing is ever written to the disk.
             spool_limit=len(body),
             memory_limit=len(body),
@@ -299,7 +299,7 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
     except (MultipartError, UnicodeDecodeError):
         raise _malformed("not_multipart") from None
     if uploads and uploads.too_big_field:
-        most = uploads.megabytes
+        most = uploads.max_megabytes
         raise SubmissionError(
             413, "FILES_TOO_BIG", Problem("FILES_TOO_BIG", uploads.too_big_field, most), pairs=pairs, limit=most
         )

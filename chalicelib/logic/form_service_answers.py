@@ -31,7 +31,7 @@ class FormService(NamedTuple):
     """So is a form with these fields and no other."""
     path: str = ""
     """So is a form that is sent to an address whose path begins like this."""
-    any_text_as_email: bool = False
+    accepts_any_text_as_email: bool = False
     """Whether its senders write anything where they have no e-mail address, such as "n/a"."""
 
     def recognizes(self, path: str, names: set[str]) -> bool:
@@ -69,12 +69,12 @@ FORM_SERVICES = (
         lambda text, status: {"http_code": status, "message": text},
         lambda text, status: {"http_code": status, "error": text},
         exact_fields=frozenset(("source", "name", "email", "description")),
-        any_text_as_email=True,
+        accepts_any_text_as_email=True,
     ),
 )
 
 
-def services_written_for(path: str, pairs: Pairs) -> list[FormService]:
-    """The services that a form was written for: none for most forms, and two where it says so."""
+def emulated_form_services(path: str, pairs: Pairs) -> list[FormService]:
+    """The services that Herald emulates for a form, as it was written for them: mostly none, two where it says so."""
     names = {name.lower() for name, _ in pairs}
     return [service for service in FORM_SERVICES if service.recognizes(path, names)]

@@ -57,7 +57,7 @@ class Message:
     network_hash: str = ""
     """An HMAC of the network around the sender's IP address."""
     evidence: tuple[str, ...] = ()
-    """What speaks for a person, as far as the API function could see."""
+    """The signs that a person wrote it (``spam.PersonSign``), as far as the API function could see."""
     captcha: str = ""
     """The token of the site's captcha. It travels to ``destined``, and is not stored."""
     channels: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class Message:
         try:
             data = json.loads(text)
             # Only an escape can hold half a character, and the API function writes none.
-            data = whole_characters(data) if "\\u" in text else data
+            data = replace_lone_surrogates(data) if "\\u" in text else data
         except RecursionError:
             raise ValueError("expected JSON that is not nested so deeply") from None
         if not isinstance(data, dict) or data.get("version") != VERSION:
@@ -142,7 +142,7 @@ def read_files(stored: Mapping[str, Any]) -> tuple[FileRef, ...]:
     return tuple(map(FileRef.from_json, stored["files"]))
 
 
-def whole_characters(value: Any) -> Any:
+def replace_lone_surrogates(value: Any) -> Any:
     """Return what JSON holds as UTF-8 can encode it: half a surrogate pair (RFC 8259, 8.2) becomes ``?``."""
     return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from chalicelib.logic.message import Message
 
-NEW, KEPT, INCOMING = "new/", "files/", "incoming/"
+NEW_PREFIX, KEPT_PREFIX, INCOMING_PREFIX = "new/", "files/", "incoming/"
 """What the keys of the bucket begin with."""
 
 
@@ -125,12 +125,17 @@ def key_of(prefix: str, site: str, message_id: str, number: int) -> str:
 
 def place_of_key(key: str) -> tuple[str, str, str]:
     """Where what is found out about an object is stored: its site (or empty), and the item's id and attribute."""
-    if key.startswith(KEPT):
-        site, _, rest = key.removeprefix(KEPT).partition("/")
+    if key.startswith(KEPT_PREFIX):
+        site, _, rest = key.removeprefix(KEPT_PREFIX).partition("/")
         message_id, _, number = rest.rpartition("/")
         if site and message_id and number.isdigit():
             return site, facts_key(message_id), f"file{number}"
     return "", facts_key(key), "file1"
+
+
+def site_of_key(key: str) -> str:
+    """The site whose message the file of this key came with; empty where the key tells of none."""
+    return place_of_key(key)[0]
 
 
 def facts_key(message_id: str) -> str:

@@ -258,13 +258,13 @@ def from_contact(
 def _notified_files(message: Message, files: Sequence[MessageFile]) -> tuple[NotifiedFile, ...]:
     """The files as a notification tells of them. One that must not be attached (``FileMark``) has no key."""
     # Loaded here alone: few messages have files.
-    from chalicelib.logic.message_files import KEPT, described, key_of
+    from chalicelib.logic.message_files import KEPT_PREFIX, described, key_of
 
     return tuple(
         NotifiedFile(file.ref.name, described(file))
         if file.facts.mark
         else NotifiedFile(
-            file.ref.name, described(file), key_of(KEPT, message.site, message.id, number), file.facts.media_type
+            file.ref.name, described(file), key_of(KEPT_PREFIX, message.site, message.id, number), file.facts.media_type
         )
         for number, file in enumerate(files, 1)
     )

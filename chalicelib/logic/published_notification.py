@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Action, DeliveryResult, Invocation, MessageStore, Record
 from chalicelib.logic.invoke_contract import MAX_ID, check_keys, read_text
-from chalicelib.logic.message import Message, whole_characters
+from chalicelib.logic.message import Message, replace_lone_surrogates
 from chalicelib.logic.message_kinds import KIND_NOTIFICATION
 from chalicelib.logic.notification import MAX_TITLE, Notification
 from chalicelib.logic.plain_text import cut, one_line
-from chalicelib.logic.spam import Evidence, HoldReason, Verdict
+from chalicelib.logic.spam import HoldReason, PersonSign, Verdict
 from chalicelib.settings import SITE_OF_PROGRAMS, Channel
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ LINK = r"^https?://[!-~]+$"
 """Visible ASCII, so that no line of a notification can be forged with it."""
 PRIORITY = ("low", "normal", "high", "emergency")
 """What each means to a provider is declared by its kind of channel."""
-TRUSTED_VERDICT = Verdict(person_rank=len(Evidence))
+TRUSTED_VERDICT = Verdict(person_rank=len(PersonSign))
 """A program that was granted the topic spends a channel's budget of rings as a person does."""
 
 _KEY_NAMESPACE = uuid.UUID("b2b1f0a4-6d0c-5c55-9d55-0c1c6a5a7f0e")
@@ -57,7 +57,7 @@ def read(published: str, publication_id: str, at: int, stage: Stage) -> Message:
     ``publication_id`` is the id that SNS gave it, ``at`` its time in seconds since the epoch.
     """
     try:
-        found = whole_characters(json.loads(published))
+        found = replace_lone_surrogates(json.loads(published))
     except (ValueError, RecursionError):
         raise InvalidRequestError(
             f'message: expected a JSON object with "kind": "{KIND_NOTIFICATION}", found other text', key="message"
@@ -83,7 +83,7 @@ def read(published: str, publication_id: str, at: int, stage: Stage) -> Message:
 def read_unchecked(published: str, publication_id: str, at: int) -> Message:
     """What can be said of a publication without judging it: its id and its texts."""
     try:
-        found = whole_characters(json.loads(published))
+        found = replace_lone_surrogates(json.loads(published))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

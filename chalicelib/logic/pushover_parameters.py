@@ -62,13 +62,13 @@ _REQUEST_OPTIONS = (
     Option(
         "retry",
         WholeNumber(30, 10_800),
-        "30 to 10,800 seconds between two rings; priority 2 alone",
+        "30 to 10,800 seconds between two repetitions; priority 2 alone",
         default_doc="`120`",
     ),
     Option(
         "expire",
         WholeNumber(30, 10_800),
-        "30 to 10,800 seconds until the last ring; priority 2 alone",
+        "30 to 10,800 seconds until the last repetition; priority 2 alone",
         default_doc="`3600`",
     ),
     Option(
@@ -97,7 +97,7 @@ _REQUEST_OPTIONS = (
             r"[A-Za-z0-9_.-]{1,100}(,[A-Za-z0-9_.-]{1,100}){0,9}",
             "up to 10 tags, each up to 100 letters, digits, -, _ and ., between commas without spaces",
         ),
-        "up to 10 tags between commas, by which rings can be cancelled; priority 2 alone",
+        "up to 10 tags between commas, by which repetitions can be cancelled; priority 2 alone",
     ),
     # An address is refused if it is too long: cut, it would lead elsewhere.
     Option(

@@ -1,4 +1,4 @@
-"""Limit how often a channel notifies ("rings"), whoever sends: one token bucket for an hour, one for a day.
+"""Limit how often a channel sends a notification (a "ring"), whoever sends: a token bucket for an hour, one for a day.
 
 docs/delivery.md has the rules. Half of a limit may ring at once, and the other half comes back evenly, so that no hour
 and no day has more rings than the limit. A bucket is one number, the second at which it is full again (the generic cell
@@ -16,7 +16,7 @@ from chalicelib.settings import Channel, Rings
 
 HOUR, DAY = 3600, 24 * 3600
 BUDGET_SHARES = (0.4, 0.7, 0.9)
-"""The part of a bucket that messages of each ``person_rank`` may empty; the rest is for higher ranks and summaries."""
+"""The part of a bucket that messages of ``person_rank`` 0, 1 and 2 may empty; summaries may empty all of it."""
 SUMMARY_SHARE = 1.0
 RESERVED_PERCENT = 10
 """The percentage of a provider's quota that is kept for alarms, digests and summaries."""

@@ -1,6 +1,6 @@
 """Score messages as spam: docs/spam.md.
 
-The API function collects what only the request shows (:func:`find_signals`, :func:`find_evidence`,
+The API function collects what only the request shows (:func:`find_signals`, :func:`find_person_signs`,
 :func:`hash_sender`). ``destined`` adds the signals that need the database (:func:`screen`) and sums up each signal's
 points. From a site's threshold on, a message is quarantined: stored, but not delivered. No message is refused.
 """
@@ -63,8 +63,8 @@ class Signal(StrEnum):
     """Neither address nor proof could be checked, as the stage's key could not be read. It has no points."""
 
 
-class Evidence(StrEnum):
-    """What speaks for a person, as it travels with the message."""
+class PersonSign(StrEnum):
+    """A sign that a person wrote the message, as it travels with it."""
 
     ORIGIN = "origin"
     """It came from one of the site's own pages, says its ``Origin`` header."""
@@ -108,7 +108,7 @@ class Verdict:
     duplicate_of: str = ""
     """The id of the earlier message with the same content; empty for none."""
     person_rank: int = 0
-    """How much speaks for a person, 0 to 2: who spends a channel's budget of rings first. It refuses nothing."""
+    """0 to 2: how likely a person wrote it. A higher rank may spend more of a channel's budget of rings."""
     wrong_key: str = ""
     """Of what was rejected: the key at fault."""
     reason: str = ""
@@ -133,8 +133,11 @@ class RecentActivity(Protocol):
         above ``most`` need not be exact.
         """
 
-    def first_with(self, key: str, message_id: str, at: int, seconds: int) -> str:
-        """Return the first message with ``key``: this one, unless another came within the ``seconds`` before."""
+    def first_with(self, key: str, claimant: str, at: int, seconds: int) -> str:
+        """Return the first with ``key``: this claimant, unless another came within the ``seconds`` before.
+
+        It is the id of a message, or of one run that handles a message.
+        """
 
     def make_first(self, key: str, message_id: str, at: int, seconds: int) -> None:
         """Make this message the first one with ``key``, whichever it was before."""
@@ -211,7 +214,7 @@ def _check_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[b
     """
     spam = site.spam
     # An office or a mobile network is one address: who looks like a person is not held for what a neighbour sends.
-    likely_person = person_rank(message.signals, message.evidence) == len(Evidence)
+    likely_person = person_rank(message.signals, message.evidence) == len(PersonSign)
     # Bounded, as each further write costs as much as all that was counted is long.
     address_limit, network_limit = (
         max(spam.most_messages, min(spam.most_messages * factor, MAX_COUNTED))
@@ -230,15 +233,17 @@ def _check_rate(message: Message, site: Site, recent: RecentActivity) -> tuple[b
 
 
 def person_rank(signals: Iterable[str], evidence: Collection[str]) -> int:
-    """How much speaks for a person: 0 for what has a signal of spam, else one for each piece of evidence."""
-    return 0 if set(signals) - {Signal.UNCHECKED, Signal.UNCHECKED_CAPTCHA} else len(set(evidence) & set(Evidence))
+    """How likely a person wrote a message: 0 with a signal of spam, else one for each sign of a person."""
+    return 0 if set(signals) - {Signal.UNCHECKED, Signal.UNCHECKED_CAPTCHA} else len(set(evidence) & set(PersonSign))
 
 
-def find_evidence(form: Submission, spam: Spam, *, from_own_page: bool) -> tuple[Evidence, ...]:
-    """What speaks for a person, as far as the request tells: a script can forge any of it."""
+def find_person_signs(form: Submission, spam: Spam, *, from_own_page: bool) -> tuple[PersonSign, ...]:
+    """The signs that a person wrote it, as far as the request shows: a script can forge any of them."""
     seconds = form.fill_seconds if _SECONDS.fullmatch(form.fill_seconds) else "0"
     plausible = max(spam.min_fill_seconds, MIN_FILL_SECONDS) <= float(seconds) <= MAX_FILL_SECONDS
-    return tuple(kind for kind, found in ((Evidence.ORIGIN, from_own_page), (Evidence.FILL_TIME, plausible)) if found)
+    return tuple(
+        kind for kind, found in ((PersonSign.ORIGIN, from_own_page), (PersonSign.FILL_TIME, plausible)) if found
+    )
 
 
 def count_links(message: Message) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from chalicelib.logic.form_body import HALF_CHARACTER, Pairs
+from chalicelib.logic.form_body import LONE_SURROGATE, Pairs
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role, meaning_of
 
 MAX_NAME = 100
@@ -110,7 +110,7 @@ def _apply_aliases(submission: Submission) -> None:
 
 def _unused_name(submission: Submission, name: str) -> str:
     """The name under which a field is kept: on one line, cut where it is too long, and no other field's."""
-    shown = " ".join(HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", re.sub(_CONTROL, " ", name)).split()) or UNNAMED
+    shown = " ".join(LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", re.sub(_CONTROL, " ", name)).split()) or UNNAMED
     if len(shown) > MAX_NAME:
         shown = f"{shown[: MAX_NAME - 1]}…"
     unused, number = shown, 1

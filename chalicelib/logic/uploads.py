@@ -37,17 +37,16 @@ class Uploads:
         self._room = rules.size
 
     @property
-    def size(self) -> int:
-        """The most bytes of all files together."""
+    def max_bytes(self) -> int:
+        """Of all files together."""
         return self._rules.size
 
     @property
-    def count(self) -> int:
-        """The most files."""
+    def max_files(self) -> int:
         return self._rules.number
 
     @property
-    def megabytes(self) -> int:
+    def max_megabytes(self) -> int:
         return self._rules.size // MEGABYTE
 
     def add(self, field: str, name: str, media_type: str, content: bytes) -> Problem | None:

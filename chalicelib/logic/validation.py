@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 
 from chalicelib.errors import Problem, SubmissionError
-from chalicelib.logic.form_body import HALF_CHARACTER
+from chalicelib.logic.form_body import LONE_SURROGATE
 from chalicelib.logic.submission import Submission
 from chalicelib.settings import Limits, Site
 
 
-def validate(submission: Submission, site: Site, limits: Limits, *, any_text_as_email: bool = False) -> None:
+def validate(submission: Submission, site: Site, limits: Limits, *, accepts_any_text_as_email: bool = False) -> None:
     """Check a submission's fields; raises :class:`SubmissionError` (422) that names every field at fault.
 
-    With ``any_text_as_email`` the e-mail address may be any text, such as "n/a".
+    With ``accepts_any_text_as_email`` the e-mail address may be any text, such as "n/a".
     """
     problems: list[Problem] = []
     for name in site.required:
@@ -22,7 +22,7 @@ def validate(submission: Submission, site: Site, limits: Limits, *, any_text_as_
             problems.append(Problem(code, submission.sent_as.get(name, name)))
     for name, text in submission.fields.items():
         problem = _find_problem(name, text, submission.sent_as[name], site, limits)
-        if problem and problem.code == "TYPE_EMAIL" and any_text_as_email:
+        if problem and problem.code == "TYPE_EMAIL" and accepts_any_text_as_email:
             continue
         if problem:
             problems.append(problem)
@@ -31,15 +31,15 @@ def validate(submission: Submission, site: Site, limits: Limits, *, any_text_as_
 
 
 def _find_problem(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:
-    if HALF_CHARACTER.search(text):
+    if LONE_SURROGATE.search(text):
         return Problem("TYPE_TEXT", sent_as)
     # A field with a length of its own is counted in characters, so that no script has less room than another.
     longest = site.longest.get(name)
     if longest is not None:
         if len(text) > longest:
             return Problem("too_long", sent_as, longest)
-    elif len(text.encode()) > limits.field:
-        return Problem("too_large", sent_as, limits.field // 1024)
+    elif len(text.encode()) > limits.field_bytes:
+        return Problem("too_large", sent_as, limits.field_bytes // 1024)
     if name == "email" and text and not _is_address(text):
         return Problem("TYPE_EMAIL", sent_as)
     return None

@@ -250,9 +250,9 @@ def _stage(
                 for site, spec in sites.items()
             },
             limits=Limits(
-                body=merged.limits.body_kib * 1024,
-                fields=merged.limits.fields,
-                field=merged.limits.field_kib * 1024,
+                body_bytes=merged.limits.body_kib * 1024,
+                field_count=merged.limits.fields,
+                field_bytes=merged.limits.field_kib * 1024,
             ),
             channels={channel: spec.compiled(channel) for channel, spec in channels.items()},
             retry_times=merged.delivery.compiled(),

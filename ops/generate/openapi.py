@@ -190,10 +190,10 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
             "tags": ["forms"],
             "summary": f"Send the form {whose}",
             "description": (
-                f"At most {limits.body // 1024} KiB and {limits.fields} fields. JSON is UTF-8, and known as an object "
-                "without its type or as `text/plain` too; a form may declare any charset of the Encoding Standard "
-                "that browsers send forms in. The message is accepted (200, 202, 303) only after it was published; "
-                "what is refused was not."
+                f"At most {limits.body_bytes // 1024} KiB and {limits.field_count} fields. JSON is UTF-8, and known "
+                "as an object without its type or as `text/plain` too; a form may declare any charset of the Encoding "
+                "Standard that browsers send forms in. The message is accepted (200, 202, 303) only after it was "
+                "published; what is refused was not."
             ),
             "parameters": [origin, *others],
             "requestBody": {
@@ -314,7 +314,7 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
         "type": "object",
         "description": (
             f"The form of site `{site.name}`. Any other name is kept and delivered as it is, with at most "
-            f"{limits.field // 1024} KiB of text as UTF-8. "
+            f"{limits.field_bytes // 1024} KiB of text as UTF-8. "
             + (
                 "Numbers, booleans and lists become the text that a form would have sent."
                 if as_json
@@ -324,7 +324,7 @@ def _fields(site: Site, limits: Limits, *, as_json: bool) -> Json:
         "properties": properties,
         "additionalProperties": value(""),
         "propertyNames": {"maxLength": MAX_NAME, "pattern": _NAME},
-        "maxProperties": limits.fields,
+        "maxProperties": limits.field_count,
         **({"required": [names[0] for names in required if len(names) == 1]}),
         **(
             {"allOf": several}
@@ -342,7 +342,7 @@ def _token_fields(site: Site) -> tuple[str, ...]:
 def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
     """Describe one part of a message, under any of its names; ``own`` is empty for an unknown name."""
     needed = own in site.required
-    text: Json = {"type": "string", "maxLength": site.longest.get(own, limits.field)}
+    text: Json = {"type": "string", "maxLength": site.longest.get(own, limits.field_bytes)}
     if own == "email":
         address: Json = {**text, "format": "idn-email"}
         one = [address] if needed else [address, {"type": "string", "pattern": _BLANK}]
@@ -352,7 +352,7 @@ def _value(own: str, site: Site, limits: Limits, *, as_json: bool) -> Json:
         listed = {"type": "array", "minItems": int(needed), "maxItems": 1, "items": {"anyOf": one + nothing}}
         return {"anyOf": [*one, *nothing, listed]}
     if own in SINGLE_LINE:
-        text = {"type": "string", "pattern": _line(site.longest.get(own, limits.field), needed)}
+        text = {"type": "string", "pattern": _line(site.longest.get(own, limits.field_bytes), needed)}
     else:
         text["pattern"] = _TEXT[needed]
     if not as_json:
@@ -396,7 +396,7 @@ def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
 
     def room(name: str) -> int:
         own = MEANINGS[name].field if name in MEANINGS else name
-        return min(site.longest.get(own, limits.field) for site in sites)
+        return min(site.longest.get(own, limits.field_bytes) for site in sites)
 
     def fitting(fields: Json) -> Json:
         """Return the required fields, cut where they are too long, and the others that fit."""
@@ -404,7 +404,7 @@ def _examples(sites: tuple[Site, ...], limits: Limits) -> Json:
         for name, text in fields.items():
             if (
                 name not in needed
-                and len(chosen) < limits.fields
+                and len(chosen) < limits.field_count
                 and (isinstance(text, list) or len(text) <= room(name))
             ):
                 chosen[name] = text

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.logic.file_names import disk_name
-from chalicelib.logic.message_files import KEPT, NEW, MessageFile, key_of
+from chalicelib.logic.message_files import KEPT_PREFIX, NEW_PREFIX, MessageFile, key_of
 from chalicelib.logic.message_pages import Selection
 from chalicelib.logic.spam import HoldReason
 from chalicelib.logic.stored_messages import StoredMessage
@@ -56,7 +56,7 @@ def fetch(account: Account, stage: Stage, message: StoredMessage) -> Iterator[Fe
 
 def read(account: Account, stage: Stage, message: StoredMessage, number: int) -> bytes | None:
     """Read one file, counted from 1; None where the bucket has it no more."""
-    key = key_of(KEPT, message.listed.site, message.listed.id, number)
+    key = key_of(KEPT_PREFIX, message.listed.site, message.listed.id, number)
     try:
         found = account.client("s3").get_object(Bucket=bucket_of(account, stage), Key=key)
         content: bytes = found["Body"].read()
@@ -100,7 +100,7 @@ def compare(account: Account, stage: Stage, archive: OperatorArchive) -> Compare
     """
     s3, name = account.client("s3"), bucket_of(account, stage)
     there: dict[str, set[str]] = {}
-    for key in islice(bucket.keys(s3, name, KEPT), MOST):
+    for key in islice(bucket.keys(s3, name, KEPT_PREFIX), MOST):
         there.setdefault(key.rpartition("/")[0].rpartition("/")[2], set()).add(key)
     known = archive.several(list(there))
     sites = [site.name for site in stage.sites.values() if site.files]
@@ -109,7 +109,7 @@ def compare(account: Account, stage: Stage, archive: OperatorArchive) -> Compare
     for message in archive.several(newest).values():
         listed = message.listed
         if listed.verdict.hold_reason is not HoldReason.DUPLICATE:
-            keys = (key_of(KEPT, listed.site, listed.id, number) for number in range(1, len(message.files) + 1))
+            keys = (key_of(KEPT_PREFIX, listed.site, listed.id, number) for number in range(1, len(message.files) + 1))
             missing += sum(not _is_there(s3, name, key, there.get(listed.id, set())) for key in keys)
     orphans = sum(len(keys) for message_id, keys in there.items() if message_id not in known)
     return Compared(sum(map(len, there.values())), orphans, missing)
@@ -123,5 +123,9 @@ def delete(account: Account, stage: Stage, message: StoredMessage) -> int:
     """Delete the files of a message for good; returns how many. The bucket keeps no versions."""
     s3, name = account.client("s3"), bucket_of(account, stage)
     listed = message.listed
-    found = [key for prefix in (KEPT, NEW) for key in bucket.keys(s3, name, f"{prefix}{listed.site}/{listed.id}/")]
+    found = [
+        key
+        for prefix in (KEPT_PREFIX, NEW_PREFIX)
+        for key in bucket.keys(s3, name, f"{prefix}{listed.site}/{listed.id}/")
+    ]
     return bucket.delete_keys(s3, name, found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.adapters.message_table import RETENTION_DAYS
-from chalicelib.logic.message_files import INCOMING, KEPT, NEW
+from chalicelib.logic.message_files import INCOMING_PREFIX, KEPT_PREFIX, NEW_PREFIX
 from chalicelib.settings import Stage
 from ops.naming import PSEUDO_PARAMETERS
 
@@ -90,12 +90,12 @@ def _rules(stage: Stage) -> list[dict[str, Any]]:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-conflicts.html"""
     longest = max([RETENTION_DAYS, *(site.retention_days for site in stage.sites.values())]) + 1
     days = {
-        "new": (NEW, 1),
-        "incoming": (INCOMING, longest),
+        "new": (NEW_PREFIX, 1),
+        "incoming": (INCOMING_PREFIX, longest),
         # Also those of sites that have left the configuration.
-        "kept": (KEPT, longest),
+        "kept": (KEPT_PREFIX, longest),
         **{
-            f"kept-{site.name}": (f"{KEPT}{site.name}/", site.retention_days + 1)
+            f"kept-{site.name}": (f"{KEPT_PREFIX}{site.name}/", site.retention_days + 1)
             for site in stage.sites.values()
             if site.files
         },

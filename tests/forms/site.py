@@ -140,7 +140,7 @@ def serving() -> Iterator[Site]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     owner = fakes.site(thanks=f"{site.url}/thanks", origins=(site.url,), longest={"message": LONGEST})
     anything = owner._replace(name="anything", required=())
-    limits = fakes.LIMITS._replace(field=LARGEST)
+    limits = fakes.LIMITS._replace(field_bytes=LARGEST)
     stage = fakes.stage("local", limits=limits)._replace(sites={"default": owner, "anything": anything})
     try:
         with override_container(fakes.FakeContainer(stage, topic=site.topic)):

@@ -50,7 +50,7 @@ from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.replay import apply_replay
 from chalicelib.logic.retry_due import DueMessage, retry_due
 from chalicelib.logic.ring_budget import DAY, HOUR
-from chalicelib.logic.spam import Evidence, HoldReason
+from chalicelib.logic.spam import HoldReason, PersonSign
 from chalicelib.logic.stored_messages import Wanted
 from chalicelib.logic.summary import SummaryDependencies
 from chalicelib.settings import Rings, Spam
@@ -66,7 +66,7 @@ RUNS = 3
 """How often Lambda runs an event that fails."""
 SKEW = 5
 """Seconds by which a machine's clock may be wrong."""
-PERSON = (Evidence.ORIGIN, Evidence.FILL_TIME)
+PERSON = (PersonSign.ORIGIN, PersonSign.FILL_TIME)
 CHANNELS = {
     "phone": channel("phone")._replace(rings=RINGS),
     "mail": channel("mail", retry_uncertain=False)._replace(rings=RINGS),
@@ -230,7 +230,7 @@ class DeliveryModel(RuleBasedStateMachine):
         self,
         where: str,
         same_as: int | None,
-        evidence: tuple[Evidence, ...],
+        evidence: tuple[PersonSign, ...],
         spam: bool,
         age: int,
         fault: Fault | None,
@@ -242,7 +242,7 @@ class DeliveryModel(RuleBasedStateMachine):
         self.process(self.accept(where, evidence, fields, age, spam), fault, outcomes)
 
     @rule(where=st.sampled_from(sorted(CHANNELS)), size=st.integers(3, 7), evidence=st.sampled_from([(), PERSON]))
-    def a_flood_comes(self, where: str, size: int, evidence: tuple[Evidence, ...]) -> None:
+    def a_flood_comes(self, where: str, size: int, evidence: tuple[PersonSign, ...]) -> None:
         for _ in range(size):
             self.process(self.accept(where, evidence), None, [])
 
@@ -392,7 +392,7 @@ class DeliveryModel(RuleBasedStateMachine):
     def accept(
         self,
         where: str,
-        evidence: tuple[Evidence, ...],
+        evidence: tuple[PersonSign, ...],
         fields: Mapping[str, str] | None = None,
         age: int = 0,
         spam: bool = False,

@@ -40,7 +40,7 @@ from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.retry_due import DueMessage, retry_due
 from chalicelib.logic.ring_budget import DAY, refill_seconds
-from chalicelib.logic.spam import Evidence
+from chalicelib.logic.spam import PersonSign
 from chalicelib.logic.stored_messages import Wanted
 from chalicelib.logic.summary import SummaryDependencies
 from chalicelib.settings import Rings
@@ -51,7 +51,7 @@ from tests.rehearsal import amount
 
 RINGS = Rings(hour=30, day=120)
 MINUTE = 60
-PERSON = (Evidence.ORIGIN, Evidence.FILL_TIME)
+PERSON = (PersonSign.ORIGIN, PersonSign.FILL_TIME)
 
 
 class Killed(BaseException):
@@ -236,7 +236,7 @@ class Stage:
         )
 
 
-def junk(number: int, at: int, *evidence: Evidence) -> Message:
+def junk(number: int, at: int, *evidence: PersonSign) -> Message:
     return Message(f"junk-{number}", "default", at, {"message": f"Buy {number}"}, evidence=evidence)
 
 
@@ -245,7 +245,7 @@ def person(number: int, at: int) -> Message:
     return Message(f"person-{number}", "default", at, fields, evidence=PERSON)
 
 
-def flood(it: Stage, size: int, *evidence: Evidence, people: int = 10, first: int = 0) -> None:
+def flood(it: Stage, size: int, *evidence: PersonSign, people: int = 10, first: int = 0) -> None:
     """Junk at the throttle of ten a second, with people among it, evenly."""
     every = size // people
     for number in range(first, first + size):
@@ -310,7 +310,7 @@ def test_of_junk_that_forges_its_origin_a_fair_share_leaves_room_for_who_can_not
 
 def test_of_forged_junk_without_a_fill_time_every_person_is_named() -> None:
     it = Stage()
-    flood(it, 100, Evidence.ORIGIN)
+    flood(it, 100, PersonSign.ORIGIN)
     it.let_pass(30 * MINUTE)
     assert named(it, "Ada") == list(range(10))
 
@@ -344,7 +344,7 @@ def test_who_looks_like_a_person_is_named_within_half_an_hour_however_long_the_f
             number = minute // 10
             sent_at[number] = it.clock.now
             # Those without JavaScript have no fill time.
-            it.send(replace(person(number, it.clock.now), evidence=PERSON if number % 3 else (Evidence.ORIGIN,)))
+            it.send(replace(person(number, it.clock.now), evidence=PERSON if number % 3 else (PersonSign.ORIGIN,)))
         it.let_pass(MINUTE)
     it.let_pass(30 * MINUTE)
     late = []

@@ -346,6 +346,6 @@ def test_a_run_that_a_person_asks_for_delivers_a_notification_as_the_first_did(w
 
 
 def test_a_link_to_a_message_that_is_gone_leads_nowhere(world: World) -> None:
-    world.messages.link("sns-1", "gone")
+    world.messages.remember_publication("sns-1", "gone")
     assert publication_key("sns-1") in world.table.items()
     assert world.look_up("sns-1") is None

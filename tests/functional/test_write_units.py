@@ -20,7 +20,7 @@ from chalicelib.logic import form_body
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import DeliveryDependencies, Invocation
 from chalicelib.logic.message import Message
-from chalicelib.logic.spam import NOTHING_FOUND, Evidence, Verdict, screen
+from chalicelib.logic.spam import NOTHING_FOUND, PersonSign, Verdict, screen
 from chalicelib.logic.submission import classify_fields
 from chalicelib.logic.validation import validate
 from chalicelib.settings import Rings, Spam
@@ -85,11 +85,11 @@ def accepted(fields: dict[str, str]) -> Message:
 
 def longest(text: str) -> Message:
     """The longest message of this text that is accepted: as many fields as fit, as long as they may be."""
-    one = text * (LIMITS.field // len(text.encode()))
+    one = text * (LIMITS.field_bytes // len(text.encode()))
     found, fields = None, {"message": one}
     for length in range(len(one), 0, -len(one) // 20):
         fields[f"f{length}"] = one[:length]
-        while len(fields) < LIMITS.fields:
+        while len(fields) < LIMITS.field_count:
             try:
                 found = accepted(fields)
             except SubmissionError:
@@ -142,7 +142,7 @@ def test_counting_senders_makes_no_message_cost_more_than_seven_times_an_ordinar
     for number in range(180):
         before = len(table.calls)
         clock.now += seconds
-        one = replace(ORDINARY, id=str(uuid.UUID(int=number)), received_at=clock.now, evidence=tuple(Evidence))
+        one = replace(ORDINARY, id=str(uuid.UUID(int=number)), received_at=clock.now, evidence=tuple(PersonSign))
         screen(replace(one, sender_hash="a" * 32, network_hash="b" * 32), counting, recent)
         found.append(units(table.calls[before:]))
     assert found[0] == 2
@@ -165,7 +165,7 @@ def test_what_counts_is_the_size_as_utf_8_whatever_charset_came(charset: str) ->
         return b"".join((head % f"f{number}").encode() + text + b"\r\n" for number in range(10)) + b"--b--\r\n"
 
     kind = f"{form_body.MULTIPART}; boundary=b"
-    assert len(form_body.read(kind, sent(LIMITS.body // 3 - 600), LIMITS)) == 10
+    assert len(form_body.read(kind, sent(LIMITS.body_bytes // 3 - 600), LIMITS)) == 10
     with pytest.raises(SubmissionError) as caught:
-        form_body.read(kind, sent(LIMITS.body // 3 + 600), LIMITS)
+        form_body.read(kind, sent(LIMITS.body_bytes // 3 + 600), LIMITS)
     assert caught.value.status == 413

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from chalicelib.functions import FILES_BUCKET, functions_of
-from chalicelib.logic.message_files import INCOMING, KEPT, NEW, key_of
+from chalicelib.logic.message_files import INCOMING_PREFIX, KEPT_PREFIX, NEW_PREFIX, key_of
 from chalicelib.settings import FileRules, Stage
 from ops.deploy.release import file_bucket
 from ops.generate.render import policies
@@ -76,14 +76,14 @@ STORED = datetime(2014, 1, 15, 10, 30, tzinfo=UTC)
 
 def test_every_key_that_herald_writes_ends_by_itself() -> None:
     ends = {
-        key_of(NEW, "default", "id", 1): 1,
-        key_of(NEW, "a-site-that-has-left", "id", 1): 1,
-        key_of(KEPT, "default", "id", 1): 30 + 1,
-        key_of(KEPT, "shop", "id", 12): 400 + 1,
+        key_of(NEW_PREFIX, "default", "id", 1): 1,
+        key_of(NEW_PREFIX, "a-site-that-has-left", "id", 1): 1,
+        key_of(KEPT_PREFIX, "default", "id", 1): 30 + 1,
+        key_of(KEPT_PREFIX, "shop", "id", 12): 400 + 1,
         # The longest of all, as nobody knows any more how long its messages are kept.
-        key_of(KEPT, "a-site-that-has-left", "id", 1): 400 + 1,
-        key_of(KEPT, "plain", "id", 1): 400 + 1,  # It took files before.
-        f"{INCOMING}yours.jpg": 400 + 1,
+        key_of(KEPT_PREFIX, "a-site-that-has-left", "id", 1): 400 + 1,
+        key_of(KEPT_PREFIX, "plain", "id", 1): 400 + 1,  # It took files before.
+        f"{INCOMING_PREFIX}yours.jpg": 400 + 1,
     }
     for key, days in ends.items():
         assert expires_at(key, STORED) == datetime(2014, 1, 16, tzinfo=UTC) + timedelta(days), key
@@ -93,7 +93,7 @@ def test_every_key_that_herald_writes_ends_by_itself() -> None:
 def test_a_file_outlives_no_message_by_more_than_two_days_and_none_goes_before_its_message() -> None:
     for hours in range(24):
         stored = STORED.replace(hour=hours)
-        ends = expires_at(key_of(KEPT, "default", "id", 1), stored)
+        ends = expires_at(key_of(KEPT_PREFIX, "default", "id", 1), stored)
         assert ends is not None
         assert timedelta(30) <= ends - stored <= timedelta(30 + 2)
 

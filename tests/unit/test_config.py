@@ -79,7 +79,7 @@ def test_defaults_are_filled_in(folder: Path) -> None:
     assert site.language == "en"
     assert site.longest == {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
     assert (site.once_within, site.spam) == (600, Spam())
-    assert dev.stage.limits == Limits(body=64 * 1024, fields=50, field=10 * 1024)
+    assert dev.stage.limits == Limits(body_bytes=64 * 1024, field_count=50, field_bytes=10 * 1024)
     assert (dev.send_event, dev.log_retention_days, dev.rate, dev.burst) == (False, 30, 10, 20)
     assert dev.stage.function_url is False
     assert (dev.endpoint, dev.account, dev.region) == (None, None, None)
@@ -1065,8 +1065,8 @@ def test_without_origins_the_thanks_pages_own_is_the_one(folder: Path, thanks: s
 def test_a_stage_lays_its_own_limits_over_the_common_ones(folder: Path) -> None:
     text = changed(DEV, DEV + "limits = {fields = 7}\n") + "\n[limits]\nbody_kib = 32\nfields = 9\nfield_kib = 1\n"
     stages = load(write(folder, text))
-    assert stages["dev"].stage.limits == Limits(body=32 * 1024, fields=7, field=1024)
-    assert stages["local"].stage.limits == Limits(body=32 * 1024, fields=9, field=1024)
+    assert stages["dev"].stage.limits == Limits(body_bytes=32 * 1024, field_count=7, field_bytes=1024)
+    assert stages["local"].stage.limits == Limits(body_bytes=32 * 1024, field_count=9, field_bytes=1024)
 
 
 def test_without_an_address_no_stage_has_alarms(folder: Path) -> None:

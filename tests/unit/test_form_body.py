@@ -360,7 +360,7 @@ def test_what_a_plain_text_form_holds_is_refused_and_kept() -> None:
     assert error.status == 415
     assert error.pairs == [("site", "//a.example/?b=c"), ("message", "Grüße\r\n"), ("1 + 1 ", " 2")]
     many = refused("text/plain", b"a=b\r\n" * 99)
-    assert len(many.pairs) == LIMITS.fields
+    assert len(many.pairs) == LIMITS.field_count
     assert "".join(text for _, text in many.pairs).count("b") == 99
     assert refused("", b"a=b").pairs == []
 
@@ -376,7 +376,7 @@ def test_a_json_object_without_its_type_is_held_to_the_same_rules() -> None:
     assert said(refused("text/plain", as_json(message={"a": 7}))) == (422, "invalid", [("message", "TYPE_TEXT")])
     assert said(refused("", as_json(**{f"a{n}": "b" for n in range(51)}))) == TOO_MANY
     assert said(refused("text/plain; charset=koi8-r", '{"a": "ü"}'.encode()))[0] == 415
-    assert refused(FORM, as_json(message="x" * LIMITS.body)).code == "body_too_large"
+    assert refused(FORM, as_json(message="x" * LIMITS.body_bytes)).code == "body_too_large"
 
 
 @pytest.mark.parametrize(
@@ -429,7 +429,7 @@ def test_half_a_character_becomes_the_sign_for_one_that_is_lost() -> None:
 
 @pytest.mark.parametrize("text", ["Я", "中", "ह", "🚀"])
 def test_no_script_has_less_room_for_being_percent_encoded(text: str) -> None:
-    long = text * ((LIMITS.body - len("message")) // len(text.encode()))
+    long = text * ((LIMITS.body_bytes - len("message")) // len(text.encode()))
     assert read(FORM, urlencode({"message": long}).encode(), LIMITS) == [("message", long)]
     assert refused(FORM, urlencode({"message": long + text * 2}).encode()).code == "body_too_large"
 
@@ -439,7 +439,7 @@ def test_no_script_has_less_room_for_being_percent_encoded(text: str) -> None:
 
 @pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART_HEADER, "text/plain", ""])
 def test_a_body_of_more_than_64_kib_is_413_whatever_it_is(content_type: str) -> None:
-    error = refused(content_type, b"a" * (LIMITS.body + 1))
+    error = refused(content_type, b"a" * (LIMITS.body_bytes + 1))
     assert (said(error), error.limit) == ((413, "body_too_large", []), 64)
 
 
@@ -453,14 +453,14 @@ def test_a_body_of_more_than_64_kib_is_413_whatever_it_is(content_type: str) -> 
 )
 def test_a_body_of_exactly_64_kib_is_looked_at(content_type: str, start: bytes, end: bytes) -> None:
     # Of a form without files names and texts count, and no signs between them.
-    room = LIMITS.body - len(start.rstrip(b"=") if content_type == FORM else start) - len(end)
+    room = LIMITS.body_bytes - len(start.rstrip(b"=") if content_type == FORM else start) - len(end)
     assert read(content_type, start + b"a" * room + end, LIMITS) == [("message", "a" * room)]
     assert refused(content_type, start + b"a" * (room + 1) + end).code == "body_too_large"
 
 
 def test_the_limit_is_the_stages_own() -> None:
     with pytest.raises(SubmissionError) as caught:
-        read(JSON, b" " * 2049, LIMITS._replace(body=2048))
+        read(JSON, b" " * 2049, LIMITS._replace(body_bytes=2048))
     assert (caught.value.code, caught.value.limit) == ("body_too_large", 2)
 
 
@@ -476,7 +476,7 @@ def fields(content_type: str, count: int) -> bytes:
 @pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART_HEADER])
 @pytest.mark.parametrize("most", [1, 50, 200])
 def test_one_field_more_than_there_may_be_is_413(content_type: str, most: int) -> None:
-    limits = LIMITS._replace(fields=most)
+    limits = LIMITS._replace(field_count=most)
     assert len(read(content_type, fields(content_type, most), limits)) == most
     with pytest.raises(SubmissionError) as caught:
         read(content_type, fields(content_type, most + 1), limits)
@@ -748,7 +748,7 @@ def test_multipart_that_is_none_is_400(body: bytes, why: str) -> None:
     ],
 )
 def test_a_multipart_bomb_is_refused_or_read_and_never_an_unexpected_error(body: bytes, why: str) -> None:
-    assert len(body) <= LIMITS.body, "or it would not be looked at"
+    assert len(body) <= LIMITS.body_bytes, "or it would not be looked at"
     result = outcome(MULTIPART_HEADER, body)
     if isinstance(result, SubmissionError):
         assert said(result) in (malformed("not_multipart"), TOO_MANY), why

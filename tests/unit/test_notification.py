@@ -152,7 +152,12 @@ def test_a_notification_survives_the_invoke_api() -> None:
 
 def test_the_request_is_version_1_and_without_a_timestamp_where_there_is_none() -> None:
     assert Notification("id-1", "T", "M").as_request() == {"version": 1, "id": "id-1", "title": "T", "message": "M"}
-    assert Notification("id-1", "T", "M", 7).as_request()["timestamp"] == 7
+
+
+@pytest.mark.parametrize("timestamp", [0, 7])
+def test_a_notifier_is_told_the_time_of_an_event_even_if_it_is_zero(timestamp: int) -> None:
+    request = Notification("id-1", "T", "M", timestamp).as_request()
+    assert request["timestamp"] == Notification.from_request(request).timestamp == timestamp
 
 
 def test_a_request_with_every_key_comes_back() -> None:

@@ -42,7 +42,7 @@ STAGES = {
     "everything is required": stage()._replace(
         sites={"default": site(required=("source", "name", "email", "subject", "message", "x"))}
     ),
-    "no room": stage(limits=Limits(body=1024, fields=2, field=1024))._replace(
+    "no room": stage(limits=Limits(body_bytes=1024, field_count=2, field_bytes=1024))._replace(
         sites={"default": site(longest={"message": 3, "name": 1, "subject": 1, "source": 1})},
     ),
 }

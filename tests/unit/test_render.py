@@ -91,7 +91,7 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
         once_within=60,
         spam=Spam({"rate": 7}, 9, 1.5, 2, 3, 4, 5),
     )
-    few = Limits(body=1024, fields=1, field=2048)
+    few = Limits(body_bytes=1024, field_count=1, field_bytes=2048)
     sites = {"odd": odd, "default": site()}
     stages = {
         "dev": config(

@@ -595,20 +595,20 @@ def test_who_looks_like_a_person_is_not_held_for_what_a_neighbour_sends() -> Non
     guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, rate_minutes=60))
     recent = InMemoryRecent()
 
-    def sent(number: int, *evidence: spam.Evidence) -> bool:
+    def sent(number: int, *evidence: spam.PersonSign) -> bool:
         it = Message(
             f"id-{number}", "default", NOW, {"message": "x"}, sender_hash="one", network_hash="all", evidence=evidence
         )
         return spam.screen(it, guarded, recent).hold_reason is not None
 
     assert [sent(number) for number in range(4)] == [False, False, True, True]
-    assert not sent(4, spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
+    assert not sent(4, spam.PersonSign.ORIGIN, spam.PersonSign.FILL_TIME)
 
 
 def test_a_network_that_many_share_counts_as_one_thing_less_that_speaks_for_a_person() -> None:
     guarded = site()._replace(spam=Spam({"rate": 10}, most_messages=2, rate_minutes=60))
     recent = InMemoryRecent()
-    evidence = (spam.Evidence.ORIGIN, spam.Evidence.FILL_TIME)
+    evidence = (spam.PersonSign.ORIGIN, spam.PersonSign.FILL_TIME)
     found = []
     for number in range(4):
         it = Message(f"id-{number}", "default", NOW, {}, sender_hash=str(number), network_hash="all", evidence=evidence)

@@ -240,7 +240,7 @@ def test_every_field_at_fault_is_named_at_once_and_as_it_was_sent() -> None:
 @pytest.mark.parametrize("name", KNOWN_FIELDS)
 @pytest.mark.parametrize("character", ["a", "я", "🚀"])
 def test_the_longest_value_is_taken_and_one_character_more_is_422(name: str, character: str) -> None:
-    longest = min(LONGEST[name], LIMITS.field // len(character.encode()))
+    longest = min(LONGEST[name], LIMITS.field_bytes // len(character.encode()))
     it = site(required=(), longest={name: longest})
 
     def value(length: int) -> str:
@@ -273,8 +273,8 @@ def test_an_alias_is_as_long_as_the_field_that_it_stands_for() -> None:
 @pytest.mark.parametrize("name", ["other", "Telefon"])
 def test_a_field_has_at_most_10_kib_as_utf_8(name: str, character: str) -> None:
     it = site(required=())
-    most = LIMITS.field // len(character.encode())
-    text = "x" * (LIMITS.field - most * len(character.encode())) + character * most
+    most = LIMITS.field_bytes // len(character.encode())
+    text = "x" * (LIMITS.field_bytes - most * len(character.encode())) + character * most
     assert accepted([(name, text)], it) == {name: text}
     error = refused([(name, text + "x")], it)
     assert named(error) == [(name, "too_large")]
@@ -282,7 +282,7 @@ def test_a_field_has_at_most_10_kib_as_utf_8(name: str, character: str) -> None:
 
 
 def test_how_large_a_field_may_be_is_the_stages_own() -> None:
-    error = refused([("message", "m"), ("other", "x" * 2049)], limits=LIMITS._replace(field=2048))
+    error = refused([("message", "m"), ("other", "x" * 2049)], limits=LIMITS._replace(field_bytes=2048))
     assert [(each.code, each.limit) for each in error.problems] == [("too_large", 2)]
 
 
@@ -667,11 +667,11 @@ def fits(published: str) -> None:
 @pytest.mark.parametrize("character", CHARACTERS)
 def test_a_full_body_of_any_one_character_is_either_refused_or_fits_sns_and_the_bus(character: str) -> None:
     """64 KiB of it, as JSON with every escape and as it stands: 413 or 422, or small enough in every envelope."""
-    room = LIMITS.body - len('{"message": ""}')
+    room = LIMITS.body_bytes - len('{"message": ""}')
     written = json.dumps(character, ensure_ascii=False)[1:-1]
-    for count in (room // len(written.encode()), LONGEST["message"], LIMITS.field // len(character.encode())):
+    for count in (room // len(written.encode()), LONGEST["message"], LIMITS.field_bytes // len(character.encode())):
         body = json.dumps({"message": character * count}, ensure_ascii=False).encode()
-        published, status = published_or_status(read(JSON, body, LIMITS._replace(body=LIMITS.body * 6)))
+        published, status = published_or_status(read(JSON, body, LIMITS._replace(body_bytes=LIMITS.body_bytes * 6)))
         if status:
             assert status in (413, 422)
         else:
@@ -682,7 +682,7 @@ def test_a_full_body_of_any_one_character_is_either_refused_or_fits_sns_and_the_
 @pytest.mark.parametrize("count", [1, 10, 23, 25, 50])
 def test_fields_of_10_kib_of_any_one_character_fit_or_are_413(character: str, count: int) -> None:
     """No body of 64 KiB holds as much; should the limits be set higher, SNS must not be what refuses."""
-    text = character * (LIMITS.field // len(character.encode()))
+    text = character * (LIMITS.field_bytes // len(character.encode()))
     published, status = published_or_status([(f"field {number}", text) for number in range(count)])
     if character in "\x00\x07":
         assert not status, "nothing is left of it"
@@ -699,7 +699,7 @@ def test_fields_of_10_kib_of_any_one_character_fit_or_are_413(character: str, co
 @pytest.mark.parametrize("character", ['"', "\\", "я", "🚀", "a"])
 def test_the_names_of_fields_count_too(character: str) -> None:
     pairs = [(f"{number:03}" + character * (MAX_NAME - 3), "x") for number in range(200)]
-    published, status = published_or_status([*pairs, ("message", "x" * LIMITS.field)])
+    published, status = published_or_status([*pairs, ("message", "x" * LIMITS.field_bytes)])
     assert status == 0
     fits(published)
 

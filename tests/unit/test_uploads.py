@@ -133,7 +133,7 @@ def test_markup_is_refused_whatever_a_site_takes() -> None:
 
 def test_a_text_field_has_no_more_room_because_the_site_takes_files() -> None:
     with pytest.raises(SubmissionError) as raised:
-        read(HEADER, body(message="x" * (LIMITS.body + 1)), LIMITS, Uploads(RULES))
+        read(HEADER, body(message="x" * (LIMITS.body_bytes + 1)), LIMITS, Uploads(RULES))
     assert raised.value.code == "body_too_large"
 
 
@@ -163,13 +163,13 @@ def test_a_thousand_tiny_files_are_refused_before_they_are_read() -> None:
 
 
 def test_files_take_no_room_from_the_fields() -> None:
-    fields = {f"field-{number}": "x" for number in range(LIMITS.fields + 1)}
+    fields = {f"field-{number}": "x" for number in range(LIMITS.field_count + 1)}
     files = [("photo", "a.jpg", b"x", "image/jpeg")] * RULES.number
     with pytest.raises(SubmissionError) as raised:
         read(HEADER, body(*files, **fields), LIMITS, Uploads(RULES))
     assert raised.value.code == "too_many_fields"
     del fields["field-0"]
-    assert len(read(HEADER, body(*files, **fields), LIMITS, Uploads(RULES))) == LIMITS.fields
+    assert len(read(HEADER, body(*files, **fields), LIMITS, Uploads(RULES))) == LIMITS.field_count
 
 
 def test_files_of_the_same_name_are_both_taken() -> None:

@@ -57,11 +57,11 @@ def _report_fallback(why: str, variables: tuple[str, ...]) -> None:
 
 def sibling_arn(function_arn: str, service: str, resource: str) -> str:
     """Return the ARN of a resource in the partition, region and account of the running function."""
-    partition, region, account = place_of(function_arn)
+    partition, region, account = partition_region_account(function_arn)
     return f"arn:{partition}:{service}:{region}:{account}:{resource}"
 
 
-def place_of(function_arn: str) -> tuple[str, str, str]:
+def partition_region_account(function_arn: str) -> tuple[str, str, str]:
     """Return the partition, region and account of the running function.
 
     ``function_arn`` is empty under ``chalice local``; then sts:GetCallerIdentity, which needs no grant, names the

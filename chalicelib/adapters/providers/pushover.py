@@ -242,7 +242,7 @@ KIND = ChannelKind(
     # https://pushover.net/api#attachments: one image of 5,242,880 bytes at most
     attachment_limits=AttachmentLimits(("image",), 1, 5_242_880),
     limits=pushover_parameters.LIMITS,
-    # A month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
+    # Notifications at most; a month of these is a third of the 10,000 messages that are free: https://pushover.net/api#limits
     rings=Rings(hour=30, day=120),
     shortest_pause=MIN_PAUSE,
     # https://pushover.net/api#priority
