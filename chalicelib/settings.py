@@ -160,7 +160,7 @@ class Site(NamedTuple):
     """The language of answers, unless the visitor's browser prefers another supported one."""
     longest: Mapping[str, int]
     """Maximum characters of a field, by its name."""
-    once_within: int
+    duplicate_seconds: int
     """Seconds within which the same content is delivered once; 0 to deliver it each time."""
     spam: Spam
     loopback: bool = False

@@ -6,7 +6,7 @@ STAGES = {
     'dev': Stage(
         name='dev',
         sites={
-            'default': Site(name='default', thanks='https://www.example.com/thanks.html', channels=('pushover',), required=('message',), retention_days=365, origins=('https://www.example.com',), without_origin=True, null_origin=False, language='en', longest={'source': 200, 'name': 200, 'email': 254, 'subject': 200, 'message': 10240}, once_within=600, spam=Spam(points={'honeypot': 10, 'fill_time': 5, 'links': 5}, quarantine_from=10, min_fill_seconds=3.0, most_links=3, most_messages=0, rate_minutes=0, proof_tries=0, captcha=None), loopback=False, origins_in='sites.default', title='', body='', texts={}, files=None, autoreply=None, one_of_many=False),
+            'default': Site(name='default', thanks='https://www.example.com/thanks.html', channels=('pushover',), required=('message',), retention_days=365, origins=('https://www.example.com',), without_origin=True, null_origin=False, language='en', longest={'source': 200, 'name': 200, 'email': 254, 'subject': 200, 'message': 10240}, duplicate_seconds=600, spam=Spam(points={'honeypot': 10, 'fill_time': 5, 'links': 5}, quarantine_from=10, min_fill_seconds=3.0, most_links=3, most_messages=0, rate_minutes=0, proof_tries=0, captcha=None), loopback=False, origins_in='sites.default', title='', body='', texts={}, files=None, autoreply=None, one_of_many=False),
         },
         channels={
             'pushover': Channel(name='pushover', kind='pushover', retry_uncertain=True, pause=5, url='https://api.pushover.net', options={}, title='', body='', rings=Rings(hour=30, day=120), priorities={'low': {'priority': -1}, 'normal': {'priority': 0}, 'high': {'priority': 1}, 'emergency': {'priority': 2}}, link_option='link', inbox_link=True),
@@ -29,7 +29,7 @@ STAGES = {
     'local': Stage(
         name='local',
         sites={
-            'default': Site(name='default', thanks='http://127.0.0.1:8080/thanks.html', channels=('pushover',), required=('message',), retention_days=365, origins=('http://127.0.0.1:8080',), without_origin=True, null_origin=False, language='en', longest={'source': 200, 'name': 200, 'email': 254, 'subject': 200, 'message': 10240}, once_within=600, spam=Spam(points={'honeypot': 10, 'fill_time': 5, 'links': 5}, quarantine_from=10, min_fill_seconds=3.0, most_links=3, most_messages=0, rate_minutes=0, proof_tries=0, captcha=None), loopback=True, origins_in='stages.local.sites.default', title='', body='', texts={}, files=None, autoreply=None, one_of_many=False),
+            'default': Site(name='default', thanks='http://127.0.0.1:8080/thanks.html', channels=('pushover',), required=('message',), retention_days=365, origins=('http://127.0.0.1:8080',), without_origin=True, null_origin=False, language='en', longest={'source': 200, 'name': 200, 'email': 254, 'subject': 200, 'message': 10240}, duplicate_seconds=600, spam=Spam(points={'honeypot': 10, 'fill_time': 5, 'links': 5}, quarantine_from=10, min_fill_seconds=3.0, most_links=3, most_messages=0, rate_minutes=0, proof_tries=0, captcha=None), loopback=True, origins_in='stages.local.sites.default', title='', body='', texts={}, files=None, autoreply=None, one_of_many=False),
         },
         channels={
             'pushover': Channel(name='pushover', kind='pushover', retry_uncertain=True, pause=1, url='http://127.0.0.1:8080/pushover', options={}, title='', body='', rings=Rings(hour=30, day=120), priorities={'low': {'priority': -1}, 'normal': {'priority': 0}, 'high': {'priority': 1}, 'emergency': {'priority': 2}}, link_option='link', inbox_link=True),

@@ -80,7 +80,7 @@ def site(
     null_origin: bool = False,
     language: str = "en",
     longest: Mapping[str, int] | None = None,
-    once_within: int = 600,
+    duplicate_seconds: int = 600,
     spam: Spam | None = None,
 ) -> Site:
     return Site(
@@ -94,7 +94,7 @@ def site(
         null_origin=null_origin,
         language=language,
         longest=LONGEST | dict(longest or {}),
-        once_within=once_within,
+        duplicate_seconds=duplicate_seconds,
         spam=spam or Spam(),
     )
 

@@ -55,7 +55,7 @@ class FileBucket:
                 Key=key_of(NEW_PREFIX, message.site, message.id, number),
                 Body=upload.content,
                 ContentType=_CONTENT_TYPE,
-                Metadata={"name": quote(upload.ref.name), "type": quote(upload.ref.media_type)},
+                Metadata={"name": quote(upload.declared.name), "type": quote(upload.declared.media_type)},
             )
             for number, upload in enumerate(uploads, 1)
         ]

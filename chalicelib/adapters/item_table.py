@@ -40,7 +40,7 @@ class ItemTable:
 
     def read(self, key: str) -> dict[str, Any]:
         """The item of this key, consistently with all earlier writes; empty without one."""
-        with store_errors():
+        with aws_errors_as_store_errors():
             answer = self._dynamodb.get_item(TableName=self._name, Key=to_item({"id": key}), ConsistentRead=True)
         return from_item(answer.get("Item", {}))
 
@@ -50,7 +50,7 @@ class ItemTable:
         wanted: Any = {self._name: {"Keys": [to_item({"id": key}) for key in keys], "ConsistentRead": True}}
         empty_answers = 0
         while wanted and keys:
-            with store_errors():
+            with aws_errors_as_store_errors():
                 answer = self._dynamodb.batch_get_item(RequestItems=wanted)
             items = answer["Responses"].get(self._name, [])
             found |= {item["id"]: item for item in map(from_item, items)}
@@ -104,7 +104,7 @@ class ItemTable:
     def delete(self, key: str, *, returns: str = "") -> dict[str, Any]:
         """Delete an item; with ``returns="ALL_OLD"`` return what it was."""
         request: Any = {"ReturnValues": returns} if returns else {}
-        with store_errors():
+        with aws_errors_as_store_errors():
             answer = self._dynamodb.delete_item(TableName=self._name, Key=to_item({"id": key}), **request)
         return from_item(answer.get("Attributes", {}))
 
@@ -122,7 +122,7 @@ class ItemTable:
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
+def aws_errors_as_store_errors() -> Iterator[None]:
     """Turn every error of the table into a :class:`StoreError`."""
     try:
         yield

@@ -17,7 +17,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.item_table import ItemTable, store_errors
+from chalicelib.adapters.item_table import ItemTable, aws_errors_as_store_errors
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.message import Message, read_files
@@ -194,7 +194,7 @@ class MessageTable:
 
         The index holds little more than keys, and is a moment behind the table: a message may have ended since.
         """
-        with store_errors():
+        with aws_errors_as_store_errors():
             page = self._dynamodb.query(
                 TableName=self._name,
                 IndexName=self._due_index,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.dynamodb_items import from_item, to_item
-from chalicelib.adapters.item_table import ItemTable, store_errors
+from chalicelib.adapters.item_table import ItemTable, aws_errors_as_store_errors
 from chalicelib.adapters.message_table import (
     fields_key,
     is_record,
@@ -72,7 +72,7 @@ class MessageArchive:
         if wanted.after:
             key = {"id": wanted.after.id, "site": wanted.site, "received_at": wanted.after.received_at}
             start["ExclusiveStartKey"] = to_item(key)
-        with store_errors():
+        with aws_errors_as_store_errors():
             answer = self._dynamodb.query(
                 TableName=self._stage.table,
                 IndexName=self._stage.site_index,

@@ -24,7 +24,7 @@ _METRICS = {
 
 
 def prepare(function: str) -> None:
-    """Make the clients that every message needs."""
+    """Make the clients that every message needs, that of the channels' budgets of rings (notifications) too."""
     container = composition.get_container()
     _ = container.messages, container.recent_activity, container.notifiers, container.ring_budget
 

@@ -12,8 +12,6 @@ from chalicelib.logic.file_names import kept_name
 from chalicelib.logic.image_cleaning import NotCleanableError, cleaned
 from chalicelib.logic.notification import NotifiedFile
 
-_DOCUMENTS = re.compile(r"application/(?:.*(?:officedocument|opendocument|ms-|msword|rtf|epub).*)")
-
 
 @dataclass(frozen=True, slots=True)
 class Attachment:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chalicelib.logic.delivery_types import DeliveryDependencies, Record
     from chalicelib.logic.message import Message
-    from chalicelib.logic.message_files import FileRef
+    from chalicelib.logic.message_files import DeclaredFile
 
 
-def content_hash(site: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
+def content_hash(site: str, fields: Mapping[str, str], files: Sequence[DeclaredFile] = ()) -> str:
     """A hash that is the same for two messages of one site with the same fields and files in the same order.
 
     Neither spam fields nor the files' names count.
@@ -47,14 +47,14 @@ def find_earlier(message: Message, dependencies: DeliveryDependencies) -> str:
     that is held, rejected or expired on every channel, or deleted.
     """
     site = dependencies.site
-    if site is None or not site.once_within or message.has_idempotency_key:
+    if site is None or not site.duplicate_seconds or message.has_idempotency_key:
         return ""
     key = f"content#{content_hash(site.name, message.fields, message.files)}"
-    first = dependencies.recent_activity.first_with(key, message.id, message.received_at, site.once_within)
+    first = dependencies.recent_activity.first_with(key, message.id, message.received_at, site.duplicate_seconds)
     if first == message.id:
         return ""
     stored = dependencies.store.find_record(first)
     if stored is not None and stored.can_notify:
         return first
-    dependencies.recent_activity.make_first(key, message.id, message.received_at, site.once_within)
+    dependencies.recent_activity.make_first(key, message.id, message.received_at, site.duplicate_seconds)
     return ""

@@ -23,7 +23,7 @@ from chalicelib.errors import SubmissionError
 from chalicelib.logic.duplicates import content_hash
 
 if TYPE_CHECKING:
-    from chalicelib.logic.message_files import FileRef
+    from chalicelib.logic.message_files import DeclaredFile
 
 VERSION = 1
 
@@ -62,7 +62,7 @@ class Message:
     """The token of the site's captcha. It travels to ``destined``, and is not stored."""
     channels: tuple[str, ...] = ()
     """Of a new notification: those to deliver it by. Empty for its site's."""
-    files: tuple[FileRef, ...] = ()
+    files: tuple[DeclaredFile, ...] = ()
     """In the order sent: the first is in the bucket under the number 1."""
     language: str = ""
     """The visitor's language, for a site that answers its visitors by mail."""
@@ -132,14 +132,14 @@ class Message:
             raise ValueError(f"not a complete message: {type(error).__name__}") from None
 
 
-def read_files(stored: Mapping[str, Any]) -> tuple[FileRef, ...]:
+def read_files(stored: Mapping[str, Any]) -> tuple[DeclaredFile, ...]:
     """The files that the key ``files`` of a published or stored message names; none without it."""
     if not stored.get("files"):
         return ()
     # Loaded here alone: few messages have files.
-    from chalicelib.logic.message_files import FileRef
+    from chalicelib.logic.message_files import DeclaredFile
 
-    return tuple(map(FileRef.from_json, stored["files"]))
+    return tuple(map(DeclaredFile.from_json, stored["files"]))
 
 
 def replace_lone_surrogates(value: Any) -> Any:
@@ -156,7 +156,9 @@ def _size_on_the_bus(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode())
 
 
-def make_message_id(site: str, idempotency_key: str, fields: Mapping[str, str], files: Sequence[FileRef] = ()) -> str:
+def make_message_id(
+    site: str, idempotency_key: str, fields: Mapping[str, str], files: Sequence[DeclaredFile] = ()
+) -> str:
     """The id of a message: a new one, or with a key always the same for that site, key and content.
 
     So whoever sends again because an answer was lost sends the same message, which ``destined`` knows by its id. The

@@ -20,7 +20,7 @@ NEW_PREFIX, KEPT_PREFIX, INCOMING_PREFIX = "new/", "files/", "incoming/"
 
 
 @dataclass(frozen=True, slots=True)
-class FileRef:
+class DeclaredFile:
     """What a message says of a file that came with it. Name and type are a visitor's words."""
 
     name: str
@@ -33,7 +33,7 @@ class FileRef:
         return {"name": self.name, "type": self.media_type, "size": self.size, "sha256": self.sha256}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, object]) -> FileRef:
+    def from_json(cls, found: Mapping[str, object]) -> DeclaredFile:
         return cls(str(found["name"]), str(found["type"]), int(str(found["size"])), str(found["sha256"]))
 
 
@@ -89,17 +89,17 @@ class FileFacts:
 class MessageFile:
     """A file of a message, examined."""
 
-    ref: FileRef
+    declared: DeclaredFile
     facts: FileFacts
 
     def as_json(self) -> dict[str, object]:
         """Return the object of the contracts. It has every key, with null for what is absent."""
         facts = self.facts
         return {
-            "name": self.ref.name,
-            "size": self.ref.size,
-            "sha256": self.ref.sha256,
-            "declared_type": self.ref.media_type,
+            "name": self.declared.name,
+            "size": self.declared.size,
+            "sha256": self.declared.sha256,
+            "declared_type": self.declared.media_type,
             "kind": facts.kind or None,
             "type": facts.media_type or None,
             "mark": str(facts.mark) if facts.mark else None,
@@ -167,7 +167,7 @@ _WHY = {
 def described(file: MessageFile) -> str:
     """What a file is, for a notification or a terminal, such as ``image, 2.1 MB``."""
     kind, mark = file.facts.kind, file.facts.mark
-    parts = [kind, shown_size(file.ref.size), _WHY[mark] if mark else ""]
+    parts = [kind, shown_size(file.declared.size), _WHY[mark] if mark else ""]
     return ", ".join(part for part in parts if part)
 
 

@@ -200,8 +200,8 @@ def _files(given: object) -> tuple[NotifiedFile, ...]:
     files: list[NotifiedFile] = []
     for entry in given:
         match entry:
-            case {"name": str(name), "about": str(about), "key": str(key), "type": str(kind), **rest} if not rest:
-                files.append(NotifiedFile(name, about, key, kind))
+            case {"name": str(name), "about": str(about), "key": str(key), "type": str(media_type), **rest} if not rest:
+                files.append(NotifiedFile(name, about, key, media_type))
             case {"name": str(name), "about": str(about), **rest} if not rest:
                 files.append(NotifiedFile(name, about))
             case _:
@@ -261,10 +261,13 @@ def _notified_files(message: Message, files: Sequence[MessageFile]) -> tuple[Not
     from chalicelib.logic.message_files import KEPT_PREFIX, described, key_of
 
     return tuple(
-        NotifiedFile(file.ref.name, described(file))
+        NotifiedFile(file.declared.name, described(file))
         if file.facts.mark
         else NotifiedFile(
-            file.ref.name, described(file), key_of(KEPT_PREFIX, message.site, message.id, number), file.facts.media_type
+            file.declared.name,
+            described(file),
+            key_of(KEPT_PREFIX, message.site, message.id, number),
+            file.facts.media_type,
         )
         for number, file in enumerate(files, 1)
     )

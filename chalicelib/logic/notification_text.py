@@ -30,7 +30,7 @@ from functools import partial
 from chalicelib.logic import placeholders
 from chalicelib.logic.lookalikes import is_like, starts_like
 from chalicelib.logic.notification import TITLE_PLACEHOLDERS, Notification
-from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
+from chalicelib.logic.plain_text import CUT_MARK, cut, multiline, one_line
 
 LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Source"}
 """Herald's labels of the known fields, in the order of the text."""
@@ -117,13 +117,13 @@ class Parts:
 
     def __init__(self, notification: Notification, longest_line: int = 0) -> None:
         self.notification = notification
-        self._fields = {name: lines(value) for name, value in notification.fields if value.strip()}
+        self._fields = {name: multiline(value) for name, value in notification.fields if value.strip()}
         self._labels = (*_HERALDS_LABELS, *_LABEL.findall(notification.body))
         self._longest_line = longest_line
         self.known = [(LABELS[name], one_line(self._fields[name])) for name in LABELS if name in self._fields]
         if notification.site:
             self.known.append((SITE, one_line(notification.site)))
-        message = self._fields.get("message") or lines(notification.message)
+        message = self._fields.get("message") or multiline(notification.message)
         others = [(name, value) for name, value in self._fields.items() if name not in LABELS and name != "message"]
         main = next((name for name, value in others if value == message), "") if "message" not in self._fields else ""
         self.main_name = self._name(main) if main and not notification.body else ""

@@ -15,7 +15,7 @@ _BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
 _REORDERING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def lines(value: str) -> str:
+def multiline(value: str) -> str:
     """Return a text with line feeds as its only line breaks, without control and reordering characters."""
     return _REORDERING.sub("", _NO_TEXT.sub("", _LINE_BREAK.sub("\n", value))).strip("\n")
 

@@ -120,15 +120,15 @@ def as_notification(message: Message, channel: Channel, stage_name: str) -> Noti
     """Make the notification by one channel: in its provider's own terms, where that has any."""
     fields = message.fields
     options: dict[str, object] = dict(channel.priorities.get(fields.get("priority", ""), {}))
-    body, link = fields["message"], fields.get("link", "")
+    text, link = fields["message"], fields.get("link", "")
     if link and channel.link_option:
         options[channel.link_option] = link
     elif link:
-        body = f"{body}\n\n{link}"
+        text = f"{text}\n\n{link}"
     return Notification(
         id=message.id,
         title=fields["title"],
-        message=body,
+        message=text,
         timestamp=message.received_at,
         options=options,
         full_text_at=f"./herald messages show --stage {stage_name} {message.id}",

@@ -11,7 +11,7 @@ import re
 from urllib.parse import quote
 
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.plain_text import CUT_MARK, cut, lines, one_line
+from chalicelib.logic.plain_text import CUT_MARK, cut, multiline, one_line
 
 MAX_LINK = 512
 """Characters of a link: Pushover's limit, and little beside what the other services take."""
@@ -34,7 +34,7 @@ def reply_link(notification: Notification) -> str:
     link = f"mailto:{quote(address, safe='@')}?subject={_encoded(subject)}&body={_BREAK}{_BREAK}"
     if len(link) > MAX_LINK:
         return ""
-    return link + _quotation(lines(notification.message), MAX_LINK - len(link))
+    return link + _quotation(multiline(notification.message), MAX_LINK - len(link))
 
 
 def reply_label(notification: Notification) -> str:

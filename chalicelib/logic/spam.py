@@ -242,7 +242,7 @@ def find_person_signs(form: Submission, spam: Spam, *, from_own_page: bool) -> t
     seconds = form.fill_seconds if _SECONDS.fullmatch(form.fill_seconds) else "0"
     plausible = max(spam.min_fill_seconds, MIN_FILL_SECONDS) <= float(seconds) <= MAX_FILL_SECONDS
     return tuple(
-        kind for kind, found in ((PersonSign.ORIGIN, from_own_page), (PersonSign.FILL_TIME, plausible)) if found
+        sign for sign, found in ((PersonSign.ORIGIN, from_own_page), (PersonSign.FILL_TIME, plausible)) if found
     )
 
 

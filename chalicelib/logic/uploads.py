@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chalicelib.errors import Problem
 from chalicelib.logic.file_extensions import KINDS, declared_kind
 from chalicelib.logic.file_names import kept_name
-from chalicelib.logic.message_files import FileRef
+from chalicelib.logic.message_files import DeclaredFile
 from chalicelib.settings import FileRules
 
 MEGABYTE = 1024 * 1024
@@ -20,7 +20,7 @@ MAX_TYPE = 100
 class Upload:
     """One file, and what the message says of it."""
 
-    ref: FileRef
+    declared: DeclaredFile
     content: bytes
 
 
@@ -69,7 +69,7 @@ class Uploads:
         if claim and (claim not in KINDS or claim not in self._rules.kinds):
             return Problem("file_kind", field)
         kept = kept_name(name, len(self.files) + 1)
-        declared = media_type.partition(";")[0].strip().lower()[:MAX_TYPE]
-        ref = FileRef(kept, declared, len(content), hashlib.sha256(content).hexdigest())
-        self.files.append(Upload(ref, content))
+        declared_type = media_type.partition(";")[0].strip().lower()[:MAX_TYPE]
+        declared = DeclaredFile(kept, declared_type, len(content), hashlib.sha256(content).hexdigest())
+        self.files.append(Upload(declared, content))
         return None

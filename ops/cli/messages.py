@@ -239,7 +239,12 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
         from chalicelib.logic.message_files import described
 
         rows = [
-            (str(number), file.ref.name, described(file), ", ".join(f"{name} {text}" for name, text in exif.items()))
+            (
+                str(number),
+                file.declared.name,
+                described(file),
+                ", ".join(f"{name} {text}" for name, text in exif.items()),
+            )
             for number, file in enumerate(message.files, 1)
             for exif in (file.facts.exif,)
         ]

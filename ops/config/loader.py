@@ -234,7 +234,7 @@ def _stage(
                     null_origin=spec.null_origin,
                     language=spec.language,
                     longest=MAX_CHARACTERS | spec.longest,
-                    once_within=spec.once_minutes * 60,
+                    duplicate_seconds=spec.once_minutes * 60,
                     spam=spec.spam.compiled(spec.all_origins),
                     loopback=name == LOCAL,
                     origins_in=_written_at(("sites", site, "origins"), name, own).removesuffix(".origins")

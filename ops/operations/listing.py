@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.dynamodb_items import from_item
-from chalicelib.adapters.item_table import KEYS_AT_ONCE, store_errors
+from chalicelib.adapters.item_table import KEYS_AT_ONCE, aws_errors_as_store_errors
 from chalicelib.adapters.message_table import fields_key, is_record
 from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.errors import InvalidRequestError
@@ -104,7 +104,7 @@ class OperatorArchive(MessageArchive):
         found: set[str] = set()
         asked: dict[str, Any] = {}
         while True:
-            with store_errors():
+            with aws_errors_as_store_errors():
                 answer = self._dynamodb.scan(
                     TableName=self._stage.table,
                     IndexName=self._stage.site_index,

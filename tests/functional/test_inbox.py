@@ -29,7 +29,7 @@ from chalicelib.errors import InvalidRequestError, StoreError
 from chalicelib.inbox.views import Shell
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.image_cleaning import cleaned
-from chalicelib.logic.message_files import FileFacts, FileMark, FileRef, MessageFile
+from chalicelib.logic.message_files import DeclaredFile, FileFacts, FileMark, MessageFile
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import OwnerMark
@@ -386,7 +386,7 @@ def test_what_a_visitor_wrote_is_text_and_nothing_else(text: str) -> None:
     def pages(word: str) -> list[Structure]:
         channels = {"pushover": Delivery(State.REJECTED, 1, error="ChannelRejectedError", since=NOW)}
         one = stored("waiting-1", MessageState.UNDELIVERABLE, channels)
-        file = MessageFile(FileRef(word, word, 1, ""), FileFacts("image", "image/png"))
+        file = MessageFile(DeclaredFile(word, word, 1, ""), FileFacts("image", "image/png"))
         fields = dict.fromkeys(("name", "email", "subject", "message", word), word)
         one = replace(one, fields=fields, files=(file,))
         for person in met(InMemoryMailbox(one)):
@@ -404,8 +404,10 @@ def test_what_a_visitor_wrote_is_text_and_nothing_else(text: str) -> None:
 
 def test_files_are_listed_with_what_each_is_and_how_to_get_them() -> None:
     files = (
-        MessageFile(FileRef("a.jpg", "image/jpeg", 2_100_000, ""), FileFacts("image", "image/jpeg")),
-        MessageFile(FileRef("b.png", "image/png", 31, ""), FileFacts("markup", "text/html", FileMark.NOT_WHAT_IT_SAYS)),
+        MessageFile(DeclaredFile("a.jpg", "image/jpeg", 2_100_000, ""), FileFacts("image", "image/jpeg")),
+        MessageFile(
+            DeclaredFile("b.png", "image/png", 31, ""), FileFacts("markup", "text/html", FileMark.NOT_WHAT_IT_SAYS)
+        ),
     )
     for person in met(InMemoryMailbox(replace(stored("waiting-1", MessageState.DELIVERED, {}), files=files))):
         person.opens()
@@ -418,7 +420,7 @@ def test_files_are_listed_with_what_each_is_and_how_to_get_them() -> None:
 def with_files(*contents: tuple[bytes, FileFacts]) -> InMemoryMailbox:
     """A mailbox with one message, ``waiting-1``, to which these files came."""
     files = tuple(
-        MessageFile(FileRef("a.jpg", "image/jpeg", len(content), hashlib.sha256(content).hexdigest()), facts)
+        MessageFile(DeclaredFile("a.jpg", "image/jpeg", len(content), hashlib.sha256(content).hexdigest()), facts)
         for content, facts in contents
     )
     mailbox = InMemoryMailbox(replace(stored("waiting-1", MessageState.DELIVERED, {}), files=files))

@@ -28,7 +28,7 @@ from chalicelib.logic.image_cleaning import cleaned
 from chalicelib.logic.inbox_links import FRESH_LINKS, LINK_LIFE, Link, link_token
 from chalicelib.logic.inbox_sessions import SESSION_LIFE, Session, session_token
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_files import FileFacts, FileRef, facts_key
+from chalicelib.logic.message_files import DeclaredFile, FileFacts, facts_key
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
@@ -243,7 +243,7 @@ class Bucket:
 def test_an_image_is_shown_to_who_gets_the_sites_messages(
     container: PocketContainer, browser: Browser, message: Message, site: str, message_id: str, status: int
 ) -> None:
-    ref = FileRef("a.jpg", "image/jpeg", len(photo()), hashlib.sha256(photo()).hexdigest())
+    ref = DeclaredFile("a.jpg", "image/jpeg", len(photo()), hashlib.sha256(photo()).hexdigest())
     with_file = replace(message, id=message_id, site=site, files=(ref,))
     delivery = Delivery(State.DELIVERED, 1)
     container.messages.add(with_file, Record("run", {"phone": delivery}, NOTHING_FOUND, 0))
@@ -457,7 +457,7 @@ def test_the_files_of_an_erased_message_are_deleted_first(browser: Browser, cont
     site = container.stage.sites["default"]._replace(files=FileRules(2, 1024, ("image",)))
     vars(container)["stage"] = container.stage._replace(sites={**container.stage.sites, "default": site})
     vars(container)["_file_bucket"] = FileBucket(bucket, container.stage, FUNCTION_ARN)
-    file = FileRef("a.jpg", "image/jpeg", 9, "0" * 64)
+    file = DeclaredFile("a.jpg", "image/jpeg", 9, "0" * 64)
     message = Message("message-1", "default", NOW, {"message": "Hello"}, files=(file, file))
     container.messages.add(message, Record("run", {"phone": Delivery(State.DELIVERED, 1)}))
     assert browser.presses(browser.opens(address(message)), "Erase")["statusCode"] == 303
@@ -531,7 +531,7 @@ def test_whatever_a_visitor_writes_in_any_field_name_or_file_is_text(
     container: PocketContainer, browser: Browser
 ) -> None:
     fields = dict.fromkeys(("name", "email", "subject", "message", XSS, f"{XSS} 2"), XSS)
-    message = Message("message-1", "default", NOW, fields, files=(FileRef(XSS, XSS, 9, "0" * 64),))
+    message = Message("message-1", "default", NOW, fields, files=(DeclaredFile(XSS, XSS, 9, "0" * 64),))
     container.messages.add(message, Record("run", {"phone": Delivery(State.REJECTED, 1, error=XSS, reference=XSS)}))
     page = browser.opens(address(message))
     for shown in (page, browser.asks("GET", "./")):

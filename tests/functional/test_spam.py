@@ -776,7 +776,7 @@ def test_a_quarantined_message_stays_so_when_the_rules_become_milder(world: Worl
 
 
 def test_of_a_flood_from_one_address_those_beyond_the_limit_are_quarantined(world: Worlds, context: Any) -> None:
-    here = world(RATE, once_within=0)
+    here = world(RATE, duplicate_seconds=0)
     for number in range(4):
         here.handle(replace(message(f"id-{number}"), sender_hash="s"), context, f"request-{number}")
     assert [each.id for each in here.notifier.delivered] == ["id-0", "id-1"]
@@ -909,14 +909,14 @@ def test_the_log_says_what_was_found(world: Worlds, context: Any, log: Any) -> N
 
 def test_the_log_of_a_retry_says_what_the_record_says(world: Worlds, context: Any, log: Any) -> None:
     """More may be found by then: what was decided counts, and is what somebody looks for."""
-    here = world(RATE, once_within=0)
+    here = world(RATE, duplicate_seconds=0)
     it = replace(message("id-1"), sender_hash="s")
     here.notifier = RecoveringNotifier(ChannelUnavailableError("down"))
     with pytest.raises(DeliveryIncompleteError):
         here.handle(it, context, "request-1")
     record = here.messages.records["id-1"]
     here.messages.put("id-1", "pushover", replace(record.deliveries["pushover"], next_attempt_at=NOW))
-    here.stage = guarded(here.stage, TRAP._replace(points={"links": 4}, most_links=-1), once_within=0)
+    here.stage = guarded(here.stage, TRAP._replace(points={"links": 4}, most_links=-1), duplicate_seconds=0)
     assert here.handle(replace(it, signals=("honeypot",)), context, "request-1")["action"] == "delivered"
     assert not {"signals", "score"} & set(log.line("Handled"))
 
@@ -1018,7 +1018,7 @@ def test_a_site_that_switches_nothing_on_makes_no_call_for_it(world: Worlds, con
         def first_with(self, *arguments: Any) -> str:
             raise AssertionError("asked")
 
-    here = world(once_within=0)
+    here = world(duplicate_seconds=0)
     here.recent = Silent()
     assert here.handle(SPAMMY, context, "request-1")["action"] == "delivered"
 

@@ -78,7 +78,7 @@ def test_defaults_are_filled_in(folder: Path) -> None:
     assert (site.origins, site.without_origin, site.null_origin) == (("https://www.example.com",), True, False)
     assert site.language == "en"
     assert site.longest == {"source": 200, "name": 200, "email": 254, "subject": 200, "message": 10_240}
-    assert (site.once_within, site.spam) == (600, Spam())
+    assert (site.duplicate_seconds, site.spam) == (600, Spam())
     assert dev.stage.limits == Limits(body_bytes=64 * 1024, field_count=50, field_bytes=10 * 1024)
     assert (dev.send_event, dev.log_retention_days, dev.rate, dev.burst) == (False, 30, 10, 20)
     assert dev.stage.function_url is False
@@ -761,8 +761,8 @@ def test_a_mistake_in_what_a_stage_laid_over_is_named_where_it_is_written(folder
 @pytest.mark.parametrize(("minutes", "seconds"), [(0, 0), (1, 60), (10, 600), (1440, 86_400)])
 def test_minutes_within_which_the_same_content_rings_once(folder: Path, minutes: int, seconds: int) -> None:
     stages = load(write(folder, changed(DEV, DEV + f"[stages.dev.sites.default]\nonce_minutes = {minutes}\n")))
-    assert stages["dev"].stage.sites["default"].once_within == seconds
-    assert stages["local"].stage.sites["default"].once_within == 600
+    assert stages["dev"].stage.sites["default"].duplicate_seconds == seconds
+    assert stages["local"].stage.sites["default"].duplicate_seconds == 600
 
 
 OUT_OF_BOUNDS = {

@@ -11,7 +11,7 @@ from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, 
 from chalicelib.logic.delivery import deliver
 from chalicelib.logic.delivery_types import Action, DeliveryDependencies, Invocation, Notifier
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_files import FileFacts, FileMark, FileRef
+from chalicelib.logic.message_files import DeclaredFile, FileFacts, FileMark
 from chalicelib.logic.notification_text import lay_out
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from tests.fakes import (
@@ -27,7 +27,7 @@ from tests.fakes import (
     without_budget,
 )
 
-PHOTO, PAGE = FileRef("a.jpg", "image/jpeg", 2_100_000, "1" * 64), FileRef("b.png", "image/png", 31, "2" * 64)
+PHOTO, PAGE = DeclaredFile("a.jpg", "image/jpeg", 2_100_000, "1" * 64), DeclaredFile("b.png", "image/png", 31, "2" * 64)
 WITH_FILES = replace(message(), files=(PHOTO, PAGE))
 FOUND = (FileFacts("image", "image/jpeg"), FileFacts("markup", "text/html", FileMark.NOT_WHAT_IT_SAYS))
 

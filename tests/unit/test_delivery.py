@@ -938,8 +938,8 @@ NO_TIME = NOW
 class Form:
     """Messages of one site, each looked at, stored and delivered as ``destined`` does it."""
 
-    def __init__(self, notifier: Notifier | None = None, *, once_within: int = 600, channels: int = 1) -> None:
-        self.site = site(once_within=once_within, spam=HONEYPOT)
+    def __init__(self, notifier: Notifier | None = None, *, duplicate_seconds: int = 600, channels: int = 1) -> None:
+        self.site = site(duplicate_seconds=duplicate_seconds, spam=HONEYPOT)
         self.channels = {name: channel(name) for name in ("pushover", "email")[:channels]}
         self.notifier = notifier or RecordingNotifier()
         self.store = InMemoryMessages()
@@ -1013,7 +1013,7 @@ def test_another_text_is_another_message() -> None:
 def test_the_same_words_on_another_site_are_another_message() -> None:
     form = Form()
     form.deliver(same(1))
-    form.site = site("shop", once_within=600)
+    form.site = site("shop", duplicate_seconds=600)
     assert form.duplicate_of(replace(same(2), site="shop")) == ""
     assert form.rang == ["id-1", "id-2"]
 
@@ -1035,7 +1035,7 @@ def test_repetitions_dont_make_the_window_longer() -> None:
 
 
 def test_without_a_window_every_message_rings_and_nothing_is_noted() -> None:
-    form = Form(once_within=0)
+    form = Form(duplicate_seconds=0)
     assert [form.duplicate_of(same(number)) for number in range(3)] == [""] * 3
     assert form.recent.firsts == {}
     assert len(form.rang) == 3

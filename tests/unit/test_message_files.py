@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.logic.message_files import (
+    DeclaredFile,
     FileFacts,
     FileMark,
-    FileRef,
     MessageFile,
     described,
     facts_of,
@@ -20,7 +20,7 @@ from chalicelib.logic.message_files import (
 )
 from tests.fakes import message
 
-PHOTO = FileRef("a.jpg", "image/jpeg", 2_100_000, "1" * 64)
+PHOTO = DeclaredFile("a.jpg", "image/jpeg", 2_100_000, "1" * 64)
 SEEN = FileFacts("image", "image/png", FileMark.NOT_WHAT_IT_SAYS, {"make": "A", "model": "B"}, True)
 PLAIN = FileFacts("pdf", "application/pdf")
 

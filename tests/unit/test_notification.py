@@ -9,7 +9,7 @@ import pytest
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.invoke_contract import check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.message import Message
-from chalicelib.logic.message_files import FileFacts, FileMark, FileRef, MessageFile
+from chalicelib.logic.message_files import DeclaredFile, FileFacts, FileMark, MessageFile
 from chalicelib.logic.notification import MAX_INBOX, Notification, NotifiedFile, from_contact
 from chalicelib.logic.plain_text import CUT_MARK, cut
 from tests.fakes import NOW, channel, message, site
@@ -88,7 +88,7 @@ def test_a_title_says_nothing_for_a_field_that_is_not_there_and_may_begin_with_h
     assert from_contact(form, site()._replace(title="herald: {subject}")).title == "› herald: Herald says"
 
 
-PHOTO, PAGE = FileRef("a.jpg", "image/jpeg", 2_100_000, "1" * 64), FileRef("b.png", "image/png", 31, "2" * 64)
+PHOTO, PAGE = DeclaredFile("a.jpg", "image/jpeg", 2_100_000, "1" * 64), DeclaredFile("b.png", "image/png", 31, "2" * 64)
 
 
 def test_a_file_is_told_with_its_key_and_type_unless_it_is_marked() -> None:

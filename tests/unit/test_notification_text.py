@@ -17,7 +17,7 @@ from chalicelib.logic import notification_mail, pushover_parameters, webhook_req
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, NotifiedFile, from_contact
 from chalicelib.logic.notification_text import lay_out
-from chalicelib.logic.plain_text import lines
+from chalicelib.logic.plain_text import multiline
 from chalicelib.logic.provider_limits import CHARACTERS, Limit
 from tests.declared import body_of, declared_channel, request_of
 from tests.fakes import channel, message, site
@@ -258,7 +258,7 @@ def test_whatever_is_sent_is_within_the_limit_holds_the_message_and_has_no_line_
             assert label in OURS
             assert [other for other in shown.split("\n") if other.startswith(f"{label}:")] == [line]
     if kind != "html" and said.strip():
-        whole, seen = plain(lines(said)), plain(unescape(shown))
+        whole, seen = plain(multiline(said)), plain(unescape(shown))
         least = len(whole) if "Cut to fit. In full" not in shown else min(len(whole), 300)
         assert seen.startswith(whole[:least]), "the message comes first, and whole if it fits"
 

@@ -88,7 +88,7 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
         null_origin=True,
         language="de",
         longest={"message": 1, "Straße 'quoted' \\": 2},
-        once_within=60,
+        duplicate_seconds=60,
         spam=Spam({"rate": 7}, 9, 1.5, 2, 3, 4, 5),
     )
     few = Limits(body_bytes=1024, field_count=1, field_bytes=2048)

@@ -311,7 +311,7 @@ class Journal(InMemoryRecent):
 def test_a_site_without_any_sign_asks_nobody_where_content_may_repeat() -> None:
     it = message(message="http://a http://b http://c")
     it = replace(it, sender_hash="s", solved_challenge="p")
-    assert screen(it, site(once_within=0), Silent()) == Verdict()
+    assert screen(it, site(duplicate_seconds=0), Silent()) == Verdict()
 
 
 @pytest.mark.parametrize("signals", [(), ("honeypot",), ("unchecked", "proof_missing")])
@@ -323,13 +323,13 @@ def test_a_site_that_has_left_has_no_rules_and_asks_nobody(signals: tuple[str, .
 @pytest.mark.parametrize("sign", ["honeypot", "fill_time", "links"])
 def test_a_sign_that_needs_no_memory_asks_nobody(sign: str) -> None:
     it = replace(message(message="http://a"), sender_hash="s", solved_challenge="p")
-    assert screen(it, site(once_within=0, spam=only(sign, most_links=5)), Silent()) == Verdict()
+    assert screen(it, site(duplicate_seconds=0, spam=only(sign, most_links=5)), Silent()) == Verdict()
 
 
 def test_what_counts_is_what_was_asked_for_and_only_with_what_the_site_looks_at() -> None:
     journal = Journal()
     it = replace(numbered(1), sender_hash="abc", solved_challenge="nonce")
-    screen(it, site(once_within=600, spam=EVERYTHING), journal)
+    screen(it, site(duplicate_seconds=600, spam=EVERYTHING), journal)
     assert journal.asked == [
         ("count", "default#abc", "id-1", NOW, 3600, 1),
         ("first", "proof#nonce", "id-1", NOW, PROOF_LIFE),
@@ -338,7 +338,7 @@ def test_what_counts_is_what_was_asked_for_and_only_with_what_the_site_looks_at(
 
 def test_without_sender_and_proof_nothing_is_counted() -> None:
     journal = Journal()
-    screen(numbered(1), site(once_within=0, spam=EVERYTHING), journal)
+    screen(numbered(1), site(duplicate_seconds=0, spam=EVERYTHING), journal)
     assert journal.asked == []
 
 
@@ -465,10 +465,10 @@ def test_every_signal_has_a_setting_for_its_points_or_counts_nothing(signal: Sig
 # Screening: the same content
 
 
-@pytest.mark.parametrize("once_within", [0, 600])
-def test_the_same_content_is_no_sign_of_spam_and_nobody_is_asked_for_it(once_within: int) -> None:
+@pytest.mark.parametrize("duplicate_seconds", [0, 600])
+def test_the_same_content_is_no_sign_of_spam_and_nobody_is_asked_for_it(duplicate_seconds: int) -> None:
     """It is looked at once the message is stored: tests/unit/test_delivery.py."""
-    assert screen(numbered(1), site(once_within=once_within), Silent()) == Verdict()
+    assert screen(numbered(1), site(duplicate_seconds=duplicate_seconds), Silent()) == Verdict()
 
 
 def test_a_message_with_a_key_is_looked_at_for_spam_all_the_same() -> None:
@@ -587,7 +587,7 @@ def test_an_error_escapes_and_the_retry_after_it_finds_a_good_message_good(fails
 
 
 def test_a_verdict_does_not_depend_on_the_rules_of_another_site() -> None:
-    rules: Site = site("shop", once_within=0)
+    rules: Site = site("shop", duplicate_seconds=0)
     assert screen(numbered(1, site="shop", signals=("honeypot",)), rules, Silent()) == Verdict(("honeypot",), 0)
 
 

@@ -19,7 +19,7 @@ from chalicelib.logic.form_body import JSON, Pairs, read
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
 from chalicelib.logic.message import LATEST, MAX_PUBLISHED, Message, make_message_id
-from chalicelib.logic.message_files import FileRef
+from chalicelib.logic.message_files import DeclaredFile
 from chalicelib.logic.notification import from_contact
 from chalicelib.logic.submission import MAX_NAME, Submission, classify_fields
 from chalicelib.logic.validation import _PLAIN_ADDRESS, validate
@@ -800,7 +800,7 @@ def test_what_is_known_of_a_message_survives_publication_and_is_left_out_where_t
 
 
 def test_a_message_with_everything_is_short_json_and_comes_back() -> None:
-    ref = FileRef("a.jpg", "image/jpeg", 4, "ab")
+    ref = DeclaredFile("a.jpg", "image/jpeg", 4, "ab")
     everything = Message(
         "id", "shop", NOW, {"message": "Hü"}, ("honeypot",), True, "s", "c", "n", ("origin",), "t", (), (ref,), "de"
     )

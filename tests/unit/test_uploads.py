@@ -11,7 +11,7 @@ from chalicelib.errors import SubmissionError
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.form_body import Pairs, read
 from chalicelib.logic.message import Message, make_message_id
-from chalicelib.logic.message_files import FileRef
+from chalicelib.logic.message_files import DeclaredFile
 from chalicelib.logic.uploads import Uploads
 from chalicelib.settings import FileRules
 from tests.fakes import LIMITS, NOW
@@ -55,12 +55,12 @@ def test_a_file_is_taken_and_the_message_says_what_it_is() -> None:
     assert pairs == [("message", "Hi")]
     (upload,) = uploads.files
     assert upload.content == b"\xff\xd8\xff\n"
-    assert upload.ref == FileRef("a.jpg", "image/jpeg", 4, hashlib.sha256(b"\xff\xd8\xff\n").hexdigest())
+    assert upload.declared == DeclaredFile("a.jpg", "image/jpeg", 4, hashlib.sha256(b"\xff\xd8\xff\n").hexdigest())
 
 
 def test_a_file_without_a_name_is_named_by_its_number_and_a_type_is_kept_without_its_parameters() -> None:
     uploads, _ = taken(("photo", "a.jpg", b"1", "image/jpeg"), ("photo", "", b"2", "IMAGE/PNG ; a=b; c=d"))
-    assert [(upload.ref.name, upload.ref.media_type) for upload in uploads.files] == [
+    assert [(upload.declared.name, upload.declared.media_type) for upload in uploads.files] == [
         ("a.jpg", "image/jpeg"),
         ("file-2", "image/png"),
     ]
@@ -71,7 +71,7 @@ def test_a_file_whose_name_is_not_utf_8_and_that_declares_no_type_is_taken() -> 
     uploads = Uploads(RULES)
     head = b'Content-Disposition: form-data; name="photo"; filename="\xfc.jpg"'
     read(HEADER, b"--XyZ\r\n" + head + b"\r\n\r\n1\r\n--XyZ--\r\n", LIMITS, uploads)
-    assert [(upload.ref.name, upload.ref.media_type) for upload in uploads.files] == [("\ufffd.jpg", "")]
+    assert [(upload.declared.name, upload.declared.media_type) for upload in uploads.files] == [("\ufffd.jpg", "")]
 
 
 def test_where_a_file_field_has_no_name_it_is_called_file() -> None:
@@ -89,12 +89,12 @@ def test_an_empty_file_input_is_no_file() -> None:
 
 def test_a_file_of_no_bytes_is_a_file() -> None:
     uploads, _ = taken(("photo", "a.jpg", b"", "image/jpeg"))
-    assert [upload.ref.size for upload in uploads.files] == [0]
+    assert [upload.declared.size for upload in uploads.files] == [0]
 
 
 def test_files_of_several_fields_are_taken_in_the_order_sent() -> None:
     uploads, _ = taken(("a", "1.jpg", b"1", "image/jpeg"), ("b", "2.pdf", b"2", "application/pdf"))
-    assert [upload.ref.name for upload in uploads.files] == ["1.jpg", "2.pdf"]
+    assert [upload.declared.name for upload in uploads.files] == ["1.jpg", "2.pdf"]
 
 
 def test_one_file_more_than_the_site_takes_is_refused() -> None:
@@ -138,14 +138,14 @@ def test_a_text_field_has_no_more_room_because_the_site_takes_files() -> None:
 
 
 def test_a_message_carries_what_is_known_of_its_files_and_none_other_does() -> None:
-    ref = FileRef("ü\u202e.jpg", "image/jpeg", 4, "ab" * 32)
+    ref = DeclaredFile("ü\u202e.jpg", "image/jpeg", 4, "ab" * 32)
     message = Message("id", "default", NOW, {"message": "Hi"}, files=(ref,))
     assert Message.deserialize(message.serialize()) == message
     assert "files" not in Message("id", "default", NOW, {"message": "Hi"}).serialize()
 
 
 def test_other_bytes_make_another_message_and_another_name_does_not() -> None:
-    one, renamed, other = (FileRef(name, "", 1, digest) for name, digest in (("a", "1"), ("b", "1"), ("a", "2")))
+    one, renamed, other = (DeclaredFile(name, "", 1, digest) for name, digest in (("a", "1"), ("b", "1"), ("a", "2")))
     fields = {"message": "Hi"}
     hashes = [content_hash("default", fields, files) for files in ([one], [renamed], [other], [], [one, one])]
     assert hashes[0] == hashes[1]
@@ -174,7 +174,7 @@ def test_files_take_no_room_from_the_fields() -> None:
 
 def test_files_of_the_same_name_are_both_taken() -> None:
     uploads, _ = taken(("photo", "a.jpg", b"1", "image/jpeg"), ("photo", "a.jpg", b"2", "image/jpeg"))
-    assert [(upload.ref.name, upload.content) for upload in uploads.files] == [("a.jpg", b"1"), ("a.jpg", b"2")]
+    assert [(upload.declared.name, upload.content) for upload in uploads.files] == [("a.jpg", b"1"), ("a.jpg", b"2")]
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,12 @@ def test_a_header_that_plays_tricks_makes_one_name_without_a_path(disposition: s
     uploads = Uploads(RULES)
     part = f"--XyZ\r\nContent-Disposition: {disposition}\r\nContent-Type: image/jpeg\r\n\r\nx\r\n--XyZ--\r\n"
     read(HEADER, part.encode(), LIMITS, uploads)
-    assert [upload.ref.name for upload in uploads.files] == [name]
+    assert [upload.declared.name for upload in uploads.files] == [name]
 
 
 def test_what_is_kept_of_name_and_type_fits_the_metadata_of_an_object() -> None:
     """2 KB: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
     uploads, _ = taken(("photo", "🚀" * 255, b"1", "image/" + "é" * 255))
     (upload,) = uploads.files
-    kept = {"name": quote(upload.ref.name), "type": quote(upload.ref.media_type)}
+    kept = {"name": quote(upload.declared.name), "type": quote(upload.declared.media_type)}
     assert sum(len(name) + len(value) for name, value in kept.items()) <= 2048

@@ -31,9 +31,9 @@ def client(service: str, environ: Mapping[str, str], connect: float, read: float
     """Make a client of a service; raises :class:`~chalicelib.adapters.aws.environment.UnsupportedEnvironment`."""
     if service not in _SERVICES:
         raise ValueError(f"Herald's own client knows no {service}; add it to {__name__}")
-    kind, prefix, service_id, signing_name = _SERVICES[service]
+    make_client, prefix, service_id, signing_name = _SERVICES[service]
     address = endpoint(environ, prefix, service_id, signing_name)
-    return kind(Caller(address, Connections(address, connect, read), Retries(attempts)))
+    return make_client(Caller(address, Connections(address, connect, read), Retries(attempts)))
 
 
 class Caller:

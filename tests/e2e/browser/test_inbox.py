@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState, exp
 
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.image_cleaning import cleaned
-from chalicelib.logic.message_files import FileFacts, FileRef, MessageFile
+from chalicelib.logic.message_files import DeclaredFile, FileFacts, MessageFile
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import OwnerMark
 from ops.operations import Listing, Selection
@@ -422,7 +422,7 @@ def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at
 
 
 def test_an_image_is_seen_on_the_page_and_saved_when_it_is_opened_by_itself(owner: Owner) -> None:
-    ref = FileRef("a.jpg", "image/jpeg", len(photo()), hashlib.sha256(photo()).hexdigest())
+    ref = DeclaredFile("a.jpg", "image/jpeg", len(photo()), hashlib.sha256(photo()).hexdigest())
     file = MessageFile(ref, FileFacts("image", "image/jpeg"))
     owner.mailbox.messages["waiting-1"] = replace(owner.mailbox.messages["waiting-1"], files=(file,))
     owner.mailbox.files = {("waiting-1", 1): photo()}
