@@ -5,6 +5,7 @@ Each key of ``herald.toml`` that a template, or a ``needed`` of a grant or a fun
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -47,7 +48,7 @@ class Configuration:
         """Return a ``herald.toml`` with the stages ``dev`` and ``local``, both with this configuration."""
         kinds = CHANNELS[:-1] if self.channels == "all" else (self.channels,)
         names = [name for kind in kinds for name in _NAMES[kind]]
-        return "\n".join(
+        text = "\n".join(
             [
                 "version = 1",
                 _SITE.format(channels=names),
@@ -74,6 +75,8 @@ class Configuration:
                 _ADDED if self.added else "",
             ]
         )
+        # A budget that no configuration spends before the next.
+        return re.sub(r"^\[channels\..+\]$", r"\g<0>\nrings = { hour = 1000, day = 10000 }", text, flags=re.MULTILINE)
 
     @property
     def has_alarms(self) -> bool:

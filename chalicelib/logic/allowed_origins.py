@@ -14,7 +14,9 @@ from chalicelib.settings import Site
 _HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
 """A host as browsers write it. A program may send anything, which must not reach the log."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-LOOPBACK = r"http://(localhost|127\.0\.0\.1|\[::1\])(:[1-9][0-9]{0,4})?"
+_PORT = r"(?!80$)([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+"""1 to 65535, without the one that browsers leave out."""
+LOOPBACK = rf"http://(localhost|127\.0\.0\.1|\[::1\])(:{_PORT})?"
 """An origin of the person's own machine."""
 
 
@@ -35,7 +37,7 @@ def belongs_to_site(site: Site, origin: str | None) -> bool:
     """Whether the pages of an origin are the site's own, so that they may send and be led to."""
     if not origin or origin in site.origins:
         return bool(origin)
-    return site.loopback and re.fullmatch(LOOPBACK, origin) is not None and origin_of(origin) == origin
+    return site.loopback and re.fullmatch(LOOPBACK, origin) is not None
 
 
 def printable_origin(origin: str | None) -> str:

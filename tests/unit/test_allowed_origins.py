@@ -65,7 +65,7 @@ def test_any_other_page_may_not_send(origin: str) -> None:
     assert not accepts_origin(site(origins=SITE.origins, null_origin=True, without_origin=True), origin, HOST)
 
 
-LOOPBACK = ["http://localhost:1313", "http://127.0.0.1:4000", "http://[::1]:5173", "http://localhost"]
+LOOPBACK = ["http://localhost:1313", "http://127.0.0.1:4000", "http://[::1]:65535", "http://localhost"]
 
 
 @pytest.mark.parametrize("origin", LOOPBACK)
@@ -84,7 +84,9 @@ def test_on_stage_local_alone_every_page_of_the_machine_is_the_sites(origin: str
         "http://localhost@evil.example",
         "http://evil.example/localhost",
         "http://localhost:1313/",
-        "http://localhost:99999",
+        "http://localhost:65536",
+        "http://localhost:80",
+        "http://localhost:01313",
         "http://LOCALHOST",
         "http://127.0.0.1.evil.example",
         "http://127.1",
