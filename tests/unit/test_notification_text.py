@@ -59,7 +59,7 @@ def test_a_body_of_ones_own_shows_what_it_names() -> None:
         "{message}|{name}|{fields.phone}|{site}|{time}|{id}|{{x}}\n{others}", message="{name}", phone="1", x="2"
     )
     assert lay_out(form) == "{name}||1|www.example.com|2026-01-01 00:00 UTC|id-1|{x}\n› phone: 1\n› x: 2"
-    assert lay_out(told("\n X{message}{fields.fax}{source}X \n", message="Hi")) == " XHiX "
+    assert lay_out(told("\nX {message}{fields.fax}{source} \n", message="Hi")) == "X Hi "
     assert lay_out(told("a { b } {message}", message="Hi")) == "a { b } Hi"
 
 

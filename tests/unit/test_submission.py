@@ -98,7 +98,9 @@ def test_of_two_aliases_the_first_that_says_something_counts() -> None:
     assert classify_fields([("_replyto", "a@example.com"), ("replyto", "b@example.com")]).fields == {
         "email": "a@example.com"
     }
-    assert classify_fields([("msg", "A"), ("description", "B")]).fields == {"message": "A", "description": "B"}
+    both = classify_fields([("msg", "A"), ("description", "B"), ("description", "C")])
+    assert both.fields == {"message": "A", "description": "B, C"}
+    assert both.sent_as == {"message": "msg", "description": "description"}
     assert classify_fields([("_replyto", ""), ("replyto", "b@example.com")]).fields == {"email": "b@example.com"}
 
 
