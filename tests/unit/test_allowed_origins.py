@@ -378,6 +378,7 @@ def test_what_no_browser_names_as_its_page_is_neither_logged_nor_shown(origin: s
 @pytest.mark.parametrize("origin", ["http://localhost:4321", "https://xn--mnchen-3ya.example", "http://[::1]:8080"])
 def test_a_pages_origin_is_shown_as_it_is(origin: str) -> None:
     assert printable_origin(origin) == origin
+    assert [printable_origin("null"), printable_origin(None)] == ["null", "none"]
 
 
 @pytest.mark.parametrize(
