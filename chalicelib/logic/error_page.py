@@ -152,11 +152,7 @@ def _field(number: int, name: str, text: str, own: str, error: str, first: bool,
     chosen = own not in KNOWN_FIELDS and not _is_long(text)
     hidden = _hidden(name, text)
     if (hidden or chosen) and not (error and meaning_of(name, text).role is Role.FIELD):
-        kept = (
-            f"<p><strong>{escape(_label(name, texts, own))}</strong> <bdi>{escape(text)}</bdi></p>"
-            if text and not hidden
-            else ""
-        )
+        kept = f"<p><strong>{escape(name)}</strong> <bdi>{escape(text)}</bdi></p>" if text and not hidden else ""
         return f'<input type="hidden" {quoted} value="{escape(text)}">{kept}'
     state = f' aria-invalid="true" aria-describedby="e{number}"' if error else ""
     state += " autofocus" if first else ""

@@ -22,7 +22,8 @@ _ZIPPED, _OLE = "application/zip", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """Characters that no text holds: https://mimesniff.spec.whatwg.org/#binary-data-byte"""
-_MARKUP = re.compile(r"\s*<(?:[a-z!?/])|<(?:script|svg|html|iframe|body)[\s>]", re.IGNORECASE)
+_MARKUP = re.compile(r"\A\s*<[a-z!?/]|<(?:script|svg|html|iframe|body)[\s/>]", re.IGNORECASE)
+"""What begins with a tag, or has one that runs or encloses something: `Ada <ada@example.com>` is text."""
 
 
 def examine(content: bytes, name: str, declared_type: str, taken: Collection[str]) -> FileFacts:
@@ -70,14 +71,13 @@ def kind_of(content: bytes) -> tuple[str, str]:
 
 _AS_TEXT = ("application/pdf", "application/rtf", "application/postscript")
 """Kinds whose files may be texts."""
-_GROUPS = {"application/rtf": "document", "application/epub+zip": "document", "application/epub": "document"}
 _ARCHIVES = re.compile(r"application/(zip|x-tar|x-rar-compressed|gzip|x-bzip2|x-7z-compressed|x-xz|zstd|x-lz4|x-lzip)")
 
 
 def _group(media_type: str) -> str:
     if _ARCHIVES.fullmatch(media_type):
         return "archive"
-    return _GROUPS.get(media_type) or kind_of_type(media_type) or OTHER
+    return kind_of_type(media_type) or OTHER
 
 
 def _may_be_a_document(content: bytes, media_type: str) -> bool:

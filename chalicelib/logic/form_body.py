@@ -218,8 +218,6 @@ def _urlencoded(body: bytes, codec: str, limits: Limits) -> Pairs:
         pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1", max_num_fields=limits.field_count)
     except ValueError:
         raise _too_many() from None
-    if sum(len(name) + len(value) for name, value in pairs) > limits.body_bytes:
-        raise _too_large(limits)
     raw: Raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
     try:
         # Bytes that are not escaped are UTF-8, as the gateway made them, whatever the form says.

@@ -36,6 +36,9 @@ def test_silence_a_topic_and_a_button_are_the_channels_or_the_requests() -> None
     body = body_of(IT, it)
     assert (body["disable_notification"], body["message_thread_id"]) == (True, 7)
     assert body["reply_markup"] == {"inline_keyboard": [[{"text": "Inbox", "url": "https://example.com/inbox"}]]}
+    link = f"https://example.com/{'x' * 50}"
+    untitled = body_of(IT, declared_channel("telegram", link=link))
+    assert untitled["reply_markup"] == {"inline_keyboard": [[{"text": link[:64], "url": link}]]}
     loud = Notification("id-1", "T", "Hi", options={"silent": False, "link": "https://example.com/1"})
     assert "disable_notification" not in body_of(loud, it)
     assert body_of(loud, it)["reply_markup"]["inline_keyboard"][0][0]["url"] == "https://example.com/1"

@@ -7,10 +7,11 @@ import zipfile
 
 import pytest
 
+from chalicelib.logic.exif import exif_of
 from chalicelib.logic.file_examination import examine, kind_of
 from chalicelib.logic.file_extensions import KINDS, MARKUP, OTHER, declared_kind
 from chalicelib.logic.file_names import MAX_NAME, disk_name, is_seen, kept_name
-from chalicelib.logic.message_files import FileMark
+from chalicelib.logic.message_files import FileFacts, FileMark
 from tests.images import photo
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
@@ -43,19 +44,43 @@ def zipped(*names: str) -> bytes:
         ("Grüße".encode("cp1252"), "text"),
         ("\ufeffGrüße".encode("utf-16-le"), "text"),
         (b"1 < 2 and 3 > 2", "text"),
+        (b"Name,Address\nAda,Ada <ada@example.com>", "text"),
         (b"<!DOCTYPE html><p>Hi", MARKUP),
         (b"\xef\xbb\xbf  \n<?xml version='1.0'?><a/>", MARKUP),
         (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", MARKUP),
         ("\ufeff<html>".encode("utf-16-be"), MARKUP),
         (b"<!-- only a comment --><p>", MARKUP),
         (b"GIF! Not one: <script>alert(1)</script>", MARKUP),
+        (b"GIF! Not one: <svg/onload=alert(1)>", MARKUP),
         (b"MZ\x90\0" + bytes(100), OTHER),
         (b"\x7fELF" + bytes(100), OTHER),
         (bytes(range(256)), OTHER),
+        (b"\x81 is in no charset", OTHER),
     ],
 )
 def test_a_kind_is_found_by_bytes_alone(content: bytes, kind: str) -> None:
     assert kind_of(content)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "media_type"),
+    [
+        (b"Hi", "text", "text/plain"),
+        (b"<p>Hi", MARKUP, "text/html"),
+        (WORD, "archive", "application/x-ole-storage"),
+        (WORD[:512] + b"\xec\xa5\xc1\0" + bytes(500), "document", "application/msword"),
+        (b"{\\rtf1 Hi}", "document", "application/rtf"),
+        (bytes(range(256)), OTHER, "application/octet-stream"),
+    ],
+)
+def test_a_media_type_is_that_of_the_bytes(content: bytes, kind: str, media_type: str) -> None:
+    assert kind_of(content) == (kind, media_type)
+
+
+def test_what_is_known_of_a_file_is_its_kind_its_type_and_an_images_exif_data() -> None:
+    assert examine(PDF, "a.pdf", "", KINDS) == FileFacts("pdf", "application/pdf", None, {}, False)
+    exif, _ = exif_of(photo())
+    assert examine(photo(), "a.jpg", "", KINDS) == FileFacts("image", "image/jpeg", None, exif, False)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +126,9 @@ def test_a_claim_is_the_extension_and_else_the_type(name: str, media_type: str, 
         (PDF, "a.jpg", "image/jpeg", FileMark.NOT_WHAT_IT_SAYS),
         (zipped("a.txt"), "a.docx", "", None),
         (WORD, "a.doc", "application/msword", None),
+        (PDF, "a.doc", "application/msword", FileMark.NOT_WHAT_IT_SAYS),
+        (zipped("a.txt"), "a.jpg", "image/jpeg", FileMark.NOT_WHAT_IT_SAYS),
+        (b"\x1f\x8b\x08" + bytes(20), "a.docx", "", FileMark.NOT_WHAT_IT_SAYS),
         (b"%!PS-Adobe", "a.pdf", "application/pdf", FileMark.NOT_WHAT_IT_SAYS),
         (b"[InternetShortcut]\r\nURL=https://example.com/", "a.url", "text/plain", FileMark.NOT_WHAT_IT_SAYS),
         (b"GIF89a=1;alert(1)//", "a.gif", "image/gif", FileMark.NOT_WHAT_IT_SAYS),

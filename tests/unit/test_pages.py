@@ -202,6 +202,21 @@ HIDDEN = [name for name, it in MEANINGS.items() if it.role is not Role.FIELD]
 def test_what_the_page_set_and_nobody_typed_stays_hidden(name: str) -> None:
     it = page([("message", "Hi"), (name, "x")], Problem("too_long", "message", 1))
     assert it.control(name).attributes == {"type": "hidden", "name": name, "value": "x"}
+    assert it.top.all("form")[0].text == ""
+
+
+@pytest.mark.parametrize(("text", "kind"), [("x", "hidden"), ("two words", "text")])
+def test_a_token_at_fault_stays_hidden_unless_somebody_typed_it(text: str, kind: str) -> None:
+    it = page([("_token", text), ("message", "")], Problem("too_long", "_token", 1))
+    assert it.control("_token").attributes["type"] == kind
+
+
+def test_a_field_at_no_fault_is_a_plain_one_and_of_two_messages_one_is_called_so() -> None:
+    it = page([("message", "Hi"), ("name", "Ada"), ("your-message", "x\ny")], Problem("too_long", "message", 1))
+    plain = {"id": "f1", "type": "text", "name": "name", "value": "Ada", "dir": "auto"}
+    assert it.control("name").attributes == plain
+    assert it.top.all("form")[0].text == "", "nothing stands between the fields"
+    assert [it.label(each) for each in it.controls] == ["Message", "Name", "your-message"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("colour", "red"), ("agree", "on"), ("day", "2026-11-28"), ("seats", "2")])
@@ -237,7 +252,7 @@ def test_what_is_hidden_and_at_fault_is_shown() -> None:
 
 
 def test_a_long_text_or_one_of_several_lines_has_room() -> None:
-    it = page([("b", "x" * 81), ("c", "x\ny"), ("message", ""), ("description", ""), ("name", "x")])
+    it = page([("b", "x" * 81), ("c", "x\ny"), ("message", ""), ("description", ""), ("name", "x" * 80)])
     tags = {each.attributes["name"]: each.tag for each in it.controls}
     assert tags == {
         "b": "textarea",
@@ -246,6 +261,7 @@ def test_a_long_text_or_one_of_several_lines_has_room() -> None:
         "description": "textarea",
         "name": "input",
     }
+    assert [each.attributes.get("rows") for each in it.controls] == ["3", "3", "8", "8", None]
 
 
 def test_where_sending_again_is_of_no_use_what_was_typed_is_there_to_be_copied() -> None:
@@ -261,6 +277,12 @@ def test_where_sending_again_is_of_no_use_what_was_typed_is_there_to_be_copied()
 @pytest.mark.parametrize("name", ["email", "_replyto", "replyto"])
 def test_an_address_is_asked_for_as_one(name: str) -> None:
     assert page([(name, "nobody")], Problem("TYPE_EMAIL", name)).control(name).attributes["type"] == "email"
+
+
+@pytest.mark.parametrize(("text", "kind"), [("", "email"), ("X@X", "email"), ("nobody", "text"), ("@nobody@", "text")])
+def test_what_is_no_address_and_at_no_fault_does_not_keep_a_browser_from_sending(text: str, kind: str) -> None:
+    it = page([("email", text), ("message", "")], Problem("REQUIRED_FIELD_EMPTY", "message"))
+    assert it.control("email").attributes["type"] == kind
 
 
 # Mistakes
