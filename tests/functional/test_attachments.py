@@ -97,17 +97,23 @@ def test_a_mail_has_files_as_attachments(stubbed: Stubbed) -> None:
     stub.add_response("send_email", {"MessageId": "ses-1"})
     assert notifier.notify(ATTACHED) == "ses-1"
     (attachment,) = sent[0]["attachments"]
-    assert (attachment["FileName"], attachment["ContentType"]) == ("a.jpg", "image/jpeg")
-    assert (attachment["RawContent"], attachment["ContentDisposition"]) == (photo(), "ATTACHMENT")
+    assert attachment == {
+        "FileName": "a.jpg",
+        "ContentType": "image/jpeg",
+        "ContentDisposition": "ATTACHMENT",
+        "ContentTransferEncoding": "BASE64",
+        "RawContent": photo(),
+    }
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "MessageRejected", "BadRequestException"])
 def test_what_ses_refuses_with_files_is_sent_without_them(stubbed: Stubbed, code: str) -> None:
     notifier, stub, sent = sent_mails(stubbed)
-    stub.add_client_error("send_email", code, "no", http_status_code=400)
-    stub.add_response("send_email", {"MessageId": "ses-2"})
-    assert notifier.notify(ATTACHED) == "ses-2"
-    assert [len(mail["attachments"]) for mail in sent] == [1, 0]
+    for it in (ATTACHED, replace(ATTACHED, reply_to="")):
+        stub.add_client_error("send_email", code, "no", http_status_code=400)
+        stub.add_response("send_email", {"MessageId": "ses-2"})
+        assert notifier.notify(it) == "ses-2"
+    assert [len(mail["attachments"]) for mail in sent] == [1, 0, 1, 0]
 
 
 class Bucket:

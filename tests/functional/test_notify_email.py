@@ -22,6 +22,7 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    InvalidRequestError,
     InvokeError,
 )
 from chalicelib.logic.notification import Notification, from_contact
@@ -234,8 +235,13 @@ def test_an_answer_that_is_none_of_sess_is_uncertain(answer: object) -> None:
         def get_account(self) -> Any:
             raise NotImplementedError
 
-    with pytest.raises(ChannelUncertainError):
+    with pytest.raises(ChannelUncertainError, match="SES's answer can't be understood"):
         SesNotifier(Odd(), mail_channel()).notify(NOTIFICATION)
+
+
+def test_a_mail_has_no_options(ses_: Post) -> None:
+    error = ses_.fails(InvalidRequestError, {**REQUEST, "options": {"sound": "x"}})
+    assert (error.message, error.key) == ("options: a channel of kind email has none", "options")
 
 
 @pytest.mark.parametrize("response", [{}, {"Error": {}}, {"Error": {"Code": "Odd"}, "ResponseMetadata": {}}])

@@ -350,7 +350,9 @@ def test_a_json_object_is_taken_without_its_type(content_type: str, before: str)
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain"])
-@pytest.mark.parametrize("body", [b"", b"Hi", b"message=Hi", b"[]", b'"Hi"', b"7", b'{"message": "Hi"', b"{\xff}"])
+@pytest.mark.parametrize(
+    "body", [b"", b"Hi", b"message=Hi", b"[]", b'"Hi"', b"7", b'{"message": "Hi"', b"{\xff}", b"\x0b{}", b"X{}"]
+)
 def test_anything_else_without_a_type_is_415(content_type: str, body: bytes) -> None:
     error = refused(content_type, body)
     assert said(error) == (415, "unsupported_media_type", [("content-type", "unsupported_media_type")])

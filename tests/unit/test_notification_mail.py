@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -127,6 +128,46 @@ def test_the_html_part_says_the_same_as_the_plain_one() -> None:
     assert seen.cells["p"] == ["Received: 2026-01-01 00:00 UTC\n\nId: id-1"]
 
 
+WHOLE = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>A title</title>
+</head>
+<body style="font:1em/1.5 system-ui,sans-serif;max-width:40em;overflow-wrap:anywhere">
+<h1 dir="auto" style="font-size:1.25em">A title</h1>
+<p><b>comments</b></p>
+<div dir="auto" lang="" style="white-space:pre-wrap">{"x" * 143}<wbr
+>x<br
+>y</div>
+<dl style="margin:1em 0;">
+<dt dir="auto" style="font-weight:bold">Name</dt>
+<dd dir="auto" lang="" style="margin:0 0 .5em;white-space:pre-wrap">Ada</dd>
+<dt dir="auto" style="font-weight:bold">Site</dt>
+<dd dir="auto" lang="" style="margin:0 0 .5em;white-space:pre-wrap">www.example.com</dd>
+</dl>
+<dl style="margin:1em 0;border-left:3px solid;padding-left:.75em">
+<dt dir="auto" style="font-weight:bold">topic</dt>
+<dd dir="auto" lang="" style="margin:0 0 .5em;white-space:pre-wrap">a&lt;b</dd>
+</dl>
+<p><a href="https://i.example/?a=1&amp;b=2">Open it in your inbox</a></p>
+<p style="font-size:.85em">Received: 2026-01-01 00:00 UTC<br>
+Id: id-1</p>
+</body>
+</html>
+"""
+
+
+def test_the_html_part_is_whole_with_all_that_it_may_have_and_with_nothing_of_it() -> None:
+    form = from_contact(message("id-1", name="Ada", topic="a<b", comments="x" * 144 + "\ny"), site())
+    assert notification_mail.html(replace(form, inbox="https://i.example/?a=1&b=2"), "A title") == WHOLE
+    own = Notification("id-1", "A title", "Hi", NOW, body="{message}!")
+    least = WHOLE[: WHOLE.index("<p>")] + '<div dir="auto" lang="" style="white-space:pre-wrap">Hi!</div>\n'
+    assert notification_mail.html(own, "A title") == least + WHOLE[WHOLE.index('<p style="font-size:.85em">') :]
+
+
 @pytest.mark.parametrize("text", [HOSTILE, '"><img src=x onerror=alert(1)>', "&lt;b&gt;", "</dd></dl><h1>Ours</h1>"])
 def test_what_a_visitor_typed_is_text_and_never_markup_or_a_link(text: str) -> None:
     plain, hostile = (
@@ -176,6 +217,10 @@ def test_a_subject_is_never_empty() -> None:
 # Reply-To
 
 
+LONGEST = f"{'a' * 64}@{'b' * 63}.{'b' * 62}.{'b' * 62}"
+"""RFC 5321, 4.5.3.1.3: 254 characters and two brackets."""
+
+
 @pytest.mark.parametrize(
     ("address", "becomes"),
     [
@@ -188,6 +233,7 @@ def test_a_subject_is_never_empty() -> None:
         ("ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example"),
         ('"a b, c@d"@example.com', '"a b, c@d"@example.com'),
         (r'"a\"b\\"@example.com', r'"a\"b\\"@example.com'),
+        (LONGEST, LONGEST),
     ],
 )
 def test_an_answer_goes_to_the_visitor_by_an_address_in_ascii(address: str, becomes: str) -> None:

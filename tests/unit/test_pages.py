@@ -78,7 +78,12 @@ def test_the_page_is_whole_and_in_its_language(language: str) -> None:
     [heading] = it.top.all("h1")
     assert title.said() == heading.said() == texts(language)["page_title"]
     assert len(it.top.all("main")) == len(it.top.all("form")) == len(it.top.all("button")) == 1
-    assert {"charset": "utf-8"} in [each.attributes for each in it.top.all("meta")]
+    assert [each.attributes for each in it.top.all("meta")] == [
+        {"charset": "utf-8"},
+        {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+        {"name": "robots", "content": "noindex"},
+    ]
+    assert root.children[0].text == ""
     assert it.top.all("form")[0].attributes == {"method": "post"}, "back to where it was sent"
     assert it.top.all("button")[0].said() == texts(language)["send"]
     assert texts(language)["TYPE_EMAIL"] in it.top.said()
@@ -211,12 +216,13 @@ def test_a_token_at_fault_stays_hidden_unless_somebody_typed_it(text: str, kind:
     assert it.control("_token").attributes["type"] == kind
 
 
-def test_a_field_at_no_fault_is_a_plain_one_and_of_two_messages_one_is_called_so() -> None:
-    it = page([("message", "Hi"), ("name", "Ada"), ("your-message", "x\ny")], Problem("too_long", "message", 1))
+def test_a_field_at_no_fault_is_a_plain_one_and_of_two_for_the_same_one_is_called_so() -> None:
+    pairs = [("message", "Hi"), ("name", "Ada"), ("your-message", "x\ny"), ("your-name", "x" * 81)]
+    it = page(pairs, Problem("too_long", "message", 1))
     plain = {"id": "f1", "type": "text", "name": "name", "value": "Ada", "dir": "auto"}
     assert it.control("name").attributes == plain
     assert it.top.all("form")[0].text == "", "nothing stands between the fields"
-    assert [it.label(each) for each in it.controls] == ["Message", "Name", "your-message"]
+    assert [it.label(each) for each in it.controls] == ["Message", "Name", "your-message", "your-name"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("colour", "red"), ("agree", "on"), ("day", "2026-11-28"), ("seats", "2")])
@@ -271,6 +277,7 @@ def test_where_sending_again_is_of_no_use_what_was_typed_is_there_to_be_copied()
     assert it.sent_again == [typed[0], typed[1], typed[2], typed[5]]
     assert [each.attributes["rows"] for each in it.controls] == ["1", "8", "1", "8"]
     assert [it.label(each) for each in it.controls] == ["Name", "Message", "_token", "c"]
+    assert EN["page_kept"] in it.top.said()
     assert it.top.all("main")[0].text == "", "nothing stands between them"
 
 
@@ -373,6 +380,10 @@ def test_a_mistake_of_no_field_stands_above_the_form() -> None:
     [main] = it.top.all("main")
     assert [each.tag for each in main.children] == ["h1", "p", "p", "form"]
     assert main.children[2].said() == words
+    assert page([("message", "Hi"), ("name", "Ada")], Problem("TYPE_TEXT", "")).focus == []
+    [main] = page([], Problem("TYPE_TEXT", ""), Problem("TYPE_EMAIL", "x")).top.all("main")
+    assert [each.said().strip() for each in main.children] == [EN["page_title"], EN["invalid"], words, EN["TYPE_EMAIL"]]
+    assert main.text == ""
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

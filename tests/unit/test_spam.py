@@ -119,6 +119,14 @@ def test_both_signs_stand_side_by_side_and_are_texts_that_json_can_write() -> No
     assert all(isinstance(signal, str) for signal in signals)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "likely"), [("2.9", False), ("3", True), ("86400", True), ("86400.1", False), ("soon", False)]
+)
+def test_three_seconds_to_a_day_is_what_a_person_takes(seconds: str, likely: bool) -> None:
+    found = spam.find_person_signs(Submission(fill_seconds=seconds), Spam(), from_own_page=False)
+    assert found == ((spam.PersonSign.FILL_TIME,) if likely else ())
+
+
 # The sender
 
 
