@@ -1,12 +1,13 @@
 """Herald: a contact form and notification backend for static sites. This file is the map.
 
-    browser ── POST /contact ──▶ contact ── publish ──▶ SNS topic ── async ──▶ destined ── invoke ──▶ notify_<channel>
+    browser ── POST /contact ──▶ contact ── publish ──▶ SNS topic ── async ──▶ destined ── invoke ──▶ notify_<kind>
                                                            ▲                      │
     GET /SendEvent (API Gateway → SNS, no Lambda) ─────────┘                      │ Lambda Destinations
                                                                                   ▼
                                                             EventBridge bus ── rules ──▶ on_success, on_failure
 
-What each function may do, how long it may run and where its outcome goes: ``chalicelib/functions.py``.
+A channel is a way to reach the owner, named in ``herald.toml``; its kind, such as ``pushover``, decides which function
+serves it. What each function may do, how long it may run and where its outcome goes: ``chalicelib/functions.py``.
 """
 
 import os

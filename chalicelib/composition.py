@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from chalicelib.logic.failure_alarm import AlarmLog
     from chalicelib.logic.inbox_sessions import Sessions
     from chalicelib.logic.message import Message
-    from chalicelib.logic.message_files import FilesOfMessages
+    from chalicelib.logic.message_files import FileKeeper
     from chalicelib.logic.notification import Notification, Quota
     from chalicelib.logic.replay import ReplayStore
     from chalicelib.logic.retry_due import Destined, DueMessages
@@ -313,15 +313,15 @@ class Container:
         link = Link(channel, message.id, message.received_at + LINK_LIFE)
         return link_address(link, self.stage.name, parameters)
 
-    def examined_files(self, function_arn: str) -> FilesOfMessages | None:
-        """What ``destined`` needs for messages with files; None where the stage takes none."""
+    def file_keeper(self, function_arn: str) -> FileKeeper | None:
+        """What keeps the files of messages and has ``examine`` look at them; None where the stage takes none."""
         if not self.stage.takes_files:
             return None
         from chalicelib.adapters.aws import client
-        from chalicelib.adapters.file_bucket import ExaminedFiles
+        from chalicelib.adapters.file_bucket import BucketFileKeeper
 
         invoke = client("lambda", read=INVOKE_READ_TIMEOUT, attempts=1)
-        return ExaminedFiles(self.file_bucket(function_arn), invoke, self.stage.function("examine"))
+        return BucketFileKeeper(self.file_bucket(function_arn), invoke, self.stage.function("examine"))
 
     def delivery_dependencies(self, site: str, function_arn: str = "") -> DeliveryDependencies:
         """Return what delivering a site's messages needs. ``function_arn`` is that of the running function."""
@@ -339,7 +339,7 @@ class Container:
             give_up_seconds=self.stage.retry_times.give_up_seconds,
             on_recorded=self._on_recorded,
             stage_name=self.stage.name,
-            files_of_messages=lambda: self.examined_files(function_arn),
+            file_keeper=lambda: self.file_keeper(function_arn),
             inbox_link=self.inbox_link,
         )
 

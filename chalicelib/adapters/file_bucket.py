@@ -55,7 +55,7 @@ class FileBucket:
                 Key=key_of(NEW_PREFIX, message.site, message.id, number),
                 Body=upload.content,
                 ContentType=_CONTENT_TYPE,
-                Metadata={"name": quote(upload.declared.name), "type": quote(upload.declared.media_type)},
+                Metadata={"name": quote(upload.declared_file.name), "type": quote(upload.declared_file.media_type)},
             )
             for number, upload in enumerate(uploads, 1)
         ]
@@ -141,8 +141,8 @@ def _in_parallel(calls: Sequence[Callable[[], _Result]]) -> list[_Result]:
         return [done.result() for done in [pool.submit(call) for call in calls]]
 
 
-class ExaminedFiles:
-    """A :class:`~chalicelib.logic.message_files.FilesOfMessages`: the bucket, and the function ``examine``."""
+class BucketFileKeeper:
+    """A :class:`~chalicelib.logic.message_files.FileKeeper`: the bucket, and the function ``examine``."""
 
     def __init__(self, bucket: FileBucket, functions: Any, function: str) -> None:
         self._bucket = bucket

@@ -46,7 +46,7 @@ class MarkTable:
         """
         listed = message.listed
         # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
-        hashed = f"content#{content_hash(listed.site, message.fields, [file.declared for file in message.files])}"
+        hashed = f"content#{content_hash(listed.site, message.fields, [file.declared_file for file in message.files])}"
         if self._table.read(hashed).get("message_id") == listed.id:
             self._table.delete(hashed)
         self.erase_fields(listed.id)

@@ -125,7 +125,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     validation.validate(form, site, container.stage.limits, accepts_any_text_as_email=accepts_any_text_as_email)
     idempotency_key = form_request.header("idempotency-key")
     uploads = form_request.uploads.files if form_request.uploads else []
-    files = tuple(upload.declared for upload in uploads)
+    files = tuple(upload.declared_file for upload in uploads)
     signals, sender_hash, network_hash, solved_challenge = _spam_signals(form_request, form, site)
     message = Message(
         id=make_message_id(site.name, idempotency_key, form.fields, files),

@@ -34,7 +34,7 @@ def preview(message: StoredMessage, number: int, read: Callable[[], bytes | None
     if not 1 <= number <= len(message.files) or not has_preview(file := message.files[number - 1]):
         return None
     content = read()
-    if content is None or hashlib.sha256(content).hexdigest() != file.declared.sha256:
+    if content is None or hashlib.sha256(content).hexdigest() != file.declared_file.sha256:
         return None
     try:
         return (file.facts.media_type, cleaned(content)) if pixels(content) <= MAX_PIXELS else None

@@ -370,7 +370,7 @@ def _files(stored: StoredMessage) -> Sequence[FileRow]:
 
     return [
         FileRow(
-            _one_line(file.declared.name),
+            _one_line(file.declared_file.name),
             described(file),
             f"file{Filter().query(id=stored.listed.id, number=str(number))}" if has_preview(file) else "",
         )

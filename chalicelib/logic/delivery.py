@@ -124,11 +124,11 @@ def _prepare_files(message: Message, record: Record, dependencies: DeliveryDepen
     # Loaded here alone: few messages have files.
     from chalicelib.logic.message_files import files_with_facts
 
-    files_of_messages = dependencies.files_of_messages()
-    if files_of_messages is None:
-        return files_with_facts(message, None)
-    files_of_messages.keep(message)
-    return () if record.verdict.hold_reason else files_with_facts(message, files_of_messages.examine(message))
+    file_keeper = dependencies.file_keeper()
+    if file_keeper is None:
+        return files_with_facts(message, None)  # The stage takes none now: the message tells of them as unexamined.
+    file_keeper.keep(message)
+    return () if record.verdict.hold_reason else files_with_facts(message, file_keeper.examine(message))
 
 
 def deleted_result(message_id: str, site: str) -> DeliveryResult:

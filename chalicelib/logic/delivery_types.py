@@ -18,7 +18,7 @@ from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, RecentActivity, Ver
 from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, SITE_OF_PROGRAMS, Channel, Site
 
 if TYPE_CHECKING:
-    from chalicelib.logic.message_files import FilesOfMessages
+    from chalicelib.logic.message_files import FileKeeper
 
 SOURCE = "herald.contact"
 """The ``source`` of every result that is about a message."""
@@ -266,5 +266,5 @@ class DeliveryDependencies:
     """For the command that shows a message whole."""
     inbox_link: Callable[[str, Message], str] = lambda channel, message: ""
     """Returns the address that opens a message in the inbox, for a channel; empty where it has none."""
-    files_of_messages: Callable[[], FilesOfMessages | None] = lambda: None
-    """Called only for a message with files; None where the stage takes none (any more)."""
+    file_keeper: Callable[[], FileKeeper | None] = lambda: None
+    """Makes what keeps a message's files and has them examined; None where the stage takes none."""

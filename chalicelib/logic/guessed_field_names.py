@@ -96,7 +96,7 @@ MAX_BUTTON = 60
 """Characters of a button's own text."""
 
 
-def is_plumbing(name: str, text: str) -> bool:
+def is_button_or_token(name: str, text: str) -> bool:
     """Whether a field is a form's machinery: its button, its script's action, a token against forgery or robots.
 
     What may have been typed by a person is not: there the value decides.

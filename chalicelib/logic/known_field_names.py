@@ -36,7 +36,7 @@ class Role(StrEnum):
     RECIPIENT = "recipient"
     """Would choose who hears of the message: ignored and reported."""
     SETTING = "setting"
-    """A setting of another service: ignored."""
+    """A setting of another service, or a form's button or token: ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ def meaning_of(name: str, text: str = "") -> Meaning:
     if documented := MEANINGS.get(name.lower()):
         return documented
     # Loaded for forms alone that have other names.
-    from chalicelib.logic.guessed_field_names import guess_field, is_plumbing
+    from chalicelib.logic.guessed_field_names import guess_field, is_button_or_token
 
-    if is_plumbing(name, text):
+    if is_button_or_token(name, text):
         return Meaning(Role.SETTING)
     known = guess_field(name)
     return Meaning(Role.FIELD, known[0] if known else name)

@@ -89,17 +89,17 @@ class FileFacts:
 class MessageFile:
     """A file of a message, examined."""
 
-    declared: DeclaredFile
+    declared_file: DeclaredFile
     facts: FileFacts
 
     def as_json(self) -> dict[str, object]:
         """Return the object of the contracts. It has every key, with null for what is absent."""
         facts = self.facts
         return {
-            "name": self.declared.name,
-            "size": self.declared.size,
-            "sha256": self.declared.sha256,
-            "declared_type": self.declared.media_type,
+            "name": self.declared_file.name,
+            "size": self.declared_file.size,
+            "sha256": self.declared_file.sha256,
+            "declared_type": self.declared_file.media_type,
             "kind": facts.kind or None,
             "type": facts.media_type or None,
             "mark": str(facts.mark) if facts.mark else None,
@@ -107,7 +107,7 @@ class MessageFile:
         }
 
 
-class FilesOfMessages(Protocol):
+class FileKeeper(Protocol):
     """Keeps the files of messages and has them examined."""
 
     def keep(self, message: Message) -> None:
@@ -167,7 +167,7 @@ _WHY = {
 def described(file: MessageFile) -> str:
     """What a file is, for a notification or a terminal, such as ``image, 2.1 MB``."""
     kind, mark = file.facts.kind, file.facts.mark
-    parts = [kind, shown_size(file.declared.size), _WHY[mark] if mark else ""]
+    parts = [kind, shown_size(file.declared_file.size), _WHY[mark] if mark else ""]
     return ", ".join(part for part in parts if part)
 
 

@@ -40,7 +40,7 @@ MAX_TITLE_VALUE = 80
 MAX_TITLE = 250
 """Most characters of a title: Pushover's limit, as other providers name none."""
 TITLE_PLACEHOLDERS = ("id", "site", *KNOWN_FIELDS)
-"""The placeholders of a title, besides the form's fields."""
+"""The placeholders of a title, besides ``{fields.<name>}`` for the form's other fields."""
 MAX_FILES = 20
 """Most files of a request."""
 MAX_ADDRESS = 254
@@ -261,10 +261,10 @@ def _notified_files(message: Message, files: Sequence[MessageFile]) -> tuple[Not
     from chalicelib.logic.message_files import KEPT_PREFIX, described, key_of
 
     return tuple(
-        NotifiedFile(file.declared.name, described(file))
+        NotifiedFile(file.declared_file.name, described(file))
         if file.facts.mark
         else NotifiedFile(
-            file.declared.name,
+            file.declared_file.name,
             described(file),
             key_of(KEPT_PREFIX, message.site, message.id, number),
             file.facts.media_type,
@@ -294,12 +294,13 @@ def _title(template: str, message: Message, fields: Mapping[str, str], label: st
     """Fill in the owner's title: one line, each placeholder cut to :data:`MAX_TITLE_VALUE` characters."""
     # Loaded only where a title is configured.
     from chalicelib.logic.lookalikes import starts_like
-    from chalicelib.logic.placeholders import FIELD, fill
+    from chalicelib.logic.placeholders import FIELD_PREFIX, fill
     from chalicelib.logic.plain_text import cut, one_line
 
     known = {name: fields.get(name, "") for name in TITLE_PLACEHOLDERS} | {"id": message.id, "site": label}
     filled = fill(
-        template, lambda name: cut(one_line(known.get(name, fields.get(name.removeprefix(FIELD), ""))), MAX_TITLE_VALUE)
+        template,
+        lambda name: cut(one_line(known.get(name, fields.get(name.removeprefix(FIELD_PREFIX), ""))), MAX_TITLE_VALUE),
     )
     title = cut(one_line(filled), MAX_TITLE) or f"New message: {label}"
     # Herald's own notifications begin with "Herald".

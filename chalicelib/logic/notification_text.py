@@ -199,7 +199,7 @@ class Parts:
         }
         return placeholders.fill(
             self.notification.body,
-            lambda name: values.get(name, fields.get(name.removeprefix(placeholders.FIELD), "")),
+            lambda name: values.get(name, fields.get(name.removeprefix(placeholders.FIELD_PREFIX), "")),
         ).strip("\n")
 
     def _other_lines(self, longest: int, number: int) -> Iterator[str]:

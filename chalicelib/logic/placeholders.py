@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-FIELD = "fields."
+FIELD_PREFIX = "fields."
 """The prefix of a form's field: ``{fields.phone}``."""
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:\.[^{}]{1,100})?)\}|[{}]")
@@ -33,9 +33,9 @@ def check(text: str, known: Iterable[str]) -> None:
     """Raise :class:`PlaceholderMistake` for a placeholder that is neither known nor the name of a field."""
     known = tuple(known)
     for name in names_in(text):
-        if name not in known and not name.startswith(FIELD):
+        if name not in known and not name.startswith(FIELD_PREFIX):
             listed = ", ".join(f"{{{known_name}}}" for known_name in known)
-            raise PlaceholderMistake(f"{{{name}}} is no placeholder; there are {listed} and {{{FIELD}<name>}}")
+            raise PlaceholderMistake(f"{{{name}}} is no placeholder; there are {listed} and {{{FIELD_PREFIX}<name>}}")
 
 
 def fill(text: str, value: Callable[[str], str]) -> str:

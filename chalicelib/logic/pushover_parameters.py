@@ -52,7 +52,7 @@ def _one_line(value: str) -> str:
     return value
 
 
-_REQUEST_OPTIONS = (
+_SENT_OPTIONS = (
     Option(
         "priority",
         WholeNumber(-2, EMERGENCY),
@@ -127,8 +127,9 @@ _REQUEST_OPTIONS = (
     ),
     Option("monospace", Flag(), "a font of fixed width", default_doc="`false`"),
 )
+"""Those that become parameters of Pushover's; a request may override each. The others are Herald's own."""
 OPTIONS = (
-    *(replace(option, requestable=True) for option in _REQUEST_OPTIONS),
+    *(replace(option, requestable=True) for option in _SENT_OPTIONS),
     Option(
         "quota_alert",
         WholeNumber(0, 100),
@@ -166,7 +167,7 @@ def make_parameters(channel_options: Options, request_options: Mapping[str, obje
     if "html" in request_options:
         raise invalid_option("html", "there is none: what visitors typed would be markup")
     requested = check_requested(OPTIONS, request_options)
-    of_channel = {each.name: channel_options[each.name] for each in _REQUEST_OPTIONS if each.name in channel_options}
+    of_channel = {each.name: channel_options[each.name] for each in _SENT_OPTIONS if each.name in channel_options}
     if "link" in requested:
         # The channel's link title belongs to another link.
         of_channel.pop("link_title", None)

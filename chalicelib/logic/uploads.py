@@ -20,7 +20,7 @@ MAX_TYPE = 100
 class Upload:
     """One file, and what the message says of it."""
 
-    declared: DeclaredFile
+    declared_file: DeclaredFile
     content: bytes
 
 

@@ -327,7 +327,7 @@ def filled(template: object, notification: Notification, channel: str, now: int,
         "time": moment(notification, now),
         "reply_to": notification.reply_to,
         "site": notification.site,
-        **{placeholders.FIELD + name: value for name, value in notification.fields},
+        **{placeholders.FIELD_PREFIX + name: value for name, value in notification.fields},
     }
     return _filled(template, values)
 

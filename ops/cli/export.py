@@ -136,5 +136,5 @@ def _row(message: StoredMessage) -> list[str]:
         listed.verdict.duplicate_of,
         *(message.fields.get(name, "") for name in KNOWN_FIELDS),
         json.dumps(other, ensure_ascii=False) if other else "",
-        json.dumps([file.declared.name for file in message.files], ensure_ascii=False) if message.files else "",
+        json.dumps([file.declared_file.name for file in message.files], ensure_ascii=False) if message.files else "",
     ]

@@ -241,7 +241,7 @@ def show(stage: str, root: Path, message_id: str, as_json: bool) -> None:
         rows = [
             (
                 str(number),
-                file.declared.name,
+                file.declared_file.name,
                 described(file),
                 ", ".join(f"{name} {text}" for name, text in exif.items()),
             )

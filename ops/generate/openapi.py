@@ -76,7 +76,7 @@ _ROLES = {
     Role.PROOF: "A solved challenge of ALTCHA, for a site that asks for one.",
     Role.CAPTCHA: "The captcha's token.",
     Role.RECIPIENT: "Would choose who hears of the message: ignored, and named in the answer's `ignored`.",
-    Role.SETTING: "A setting of another service: ignored.",
+    Role.SETTING: "A setting of another service, or a form's button or token: ignored.",
 }
 _FIELDS = {
     "source": "Where the message was sent from.",

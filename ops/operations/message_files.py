@@ -49,7 +49,7 @@ def fetch(account: Account, stage: Stage, message: StoredMessage) -> Iterator[Fe
     """Read the files of a message, one after the other; raises :class:`OpsError` for one that was changed since."""
     for number, file in enumerate(message.files, 1):
         content = read(account, stage, message, number)
-        if content is not None and hashlib.sha256(content).hexdigest() != file.declared.sha256:
+        if content is not None and hashlib.sha256(content).hexdigest() != file.declared_file.sha256:
             raise OpsError(f"file {number} of message {message.listed.id} is not the one that was sent")
         yield Fetched(number, file, content)
 
@@ -70,7 +70,7 @@ def read(account: Account, stage: Stage, message: StoredMessage, number: int) ->
 def save(found: Fetched, folder: Path) -> Path:
     """Write a file into a folder, for its owner's eyes alone; raises :class:`OpsError` rather than replace anything."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / disk_name(found.file.declared.name, found.number)
+    path = folder / disk_name(found.file.declared_file.name, found.number)
     try:
         # Exclusively: neither a file nor a link that is there is written to.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -74,7 +74,7 @@ class Runs:
             store=self.store,
             recent_activity=self.recent,
             now=Clock(),
-            files_of_messages=lambda: self._files,
+            file_keeper=lambda: self._files,
         )
 
 

@@ -55,12 +55,12 @@ def test_a_file_is_taken_and_the_message_says_what_it_is() -> None:
     assert pairs == [("message", "Hi")]
     (upload,) = uploads.files
     assert upload.content == b"\xff\xd8\xff\n"
-    assert upload.declared == DeclaredFile("a.jpg", "image/jpeg", 4, hashlib.sha256(b"\xff\xd8\xff\n").hexdigest())
+    assert upload.declared_file == DeclaredFile("a.jpg", "image/jpeg", 4, hashlib.sha256(b"\xff\xd8\xff\n").hexdigest())
 
 
 def test_a_file_without_a_name_is_named_by_its_number_and_a_type_is_kept_without_its_parameters() -> None:
     uploads, _ = taken(("photo", "a.jpg", b"1", "image/jpeg"), ("photo", "", b"2", "IMAGE/PNG ; a=b; c=d"))
-    assert [(upload.declared.name, upload.declared.media_type) for upload in uploads.files] == [
+    assert [(upload.declared_file.name, upload.declared_file.media_type) for upload in uploads.files] == [
         ("a.jpg", "image/jpeg"),
         ("file-2", "image/png"),
     ]
@@ -71,7 +71,9 @@ def test_a_file_whose_name_is_not_utf_8_and_that_declares_no_type_is_taken() -> 
     uploads = Uploads(RULES)
     head = b'Content-Disposition: form-data; name="photo"; filename="\xfc.jpg"'
     read(HEADER, b"--XyZ\r\n" + head + b"\r\n\r\n1\r\n--XyZ--\r\n", LIMITS, uploads)
-    assert [(upload.declared.name, upload.declared.media_type) for upload in uploads.files] == [("\ufffd.jpg", "")]
+    assert [(upload.declared_file.name, upload.declared_file.media_type) for upload in uploads.files] == [
+        ("\ufffd.jpg", "")
+    ]
 
 
 def test_where_a_file_field_has_no_name_it_is_called_file() -> None:
@@ -89,12 +91,12 @@ def test_an_empty_file_input_is_no_file() -> None:
 
 def test_a_file_of_no_bytes_is_a_file() -> None:
     uploads, _ = taken(("photo", "a.jpg", b"", "image/jpeg"))
-    assert [upload.declared.size for upload in uploads.files] == [0]
+    assert [upload.declared_file.size for upload in uploads.files] == [0]
 
 
 def test_files_of_several_fields_are_taken_in_the_order_sent() -> None:
     uploads, _ = taken(("a", "1.jpg", b"1", "image/jpeg"), ("b", "2.pdf", b"2", "application/pdf"))
-    assert [upload.declared.name for upload in uploads.files] == ["1.jpg", "2.pdf"]
+    assert [upload.declared_file.name for upload in uploads.files] == ["1.jpg", "2.pdf"]
 
 
 def test_one_file_more_than_the_site_takes_is_refused() -> None:
@@ -174,7 +176,10 @@ def test_files_take_no_room_from_the_fields() -> None:
 
 def test_files_of_the_same_name_are_both_taken() -> None:
     uploads, _ = taken(("photo", "a.jpg", b"1", "image/jpeg"), ("photo", "a.jpg", b"2", "image/jpeg"))
-    assert [(upload.declared.name, upload.content) for upload in uploads.files] == [("a.jpg", b"1"), ("a.jpg", b"2")]
+    assert [(upload.declared_file.name, upload.content) for upload in uploads.files] == [
+        ("a.jpg", b"1"),
+        ("a.jpg", b"2"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -190,12 +195,12 @@ def test_a_header_that_plays_tricks_makes_one_name_without_a_path(disposition: s
     uploads = Uploads(RULES)
     part = f"--XyZ\r\nContent-Disposition: {disposition}\r\nContent-Type: image/jpeg\r\n\r\nx\r\n--XyZ--\r\n"
     read(HEADER, part.encode(), LIMITS, uploads)
-    assert [upload.declared.name for upload in uploads.files] == [name]
+    assert [upload.declared_file.name for upload in uploads.files] == [name]
 
 
 def test_what_is_kept_of_name_and_type_fits_the_metadata_of_an_object() -> None:
     """2 KB: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
     uploads, _ = taken(("photo", "🚀" * 255, b"1", "image/" + "é" * 255))
     (upload,) = uploads.files
-    kept = {"name": quote(upload.declared.name), "type": quote(upload.declared.media_type)}
+    kept = {"name": quote(upload.declared_file.name), "type": quote(upload.declared_file.media_type)}
     assert sum(len(name) + len(value) for name, value in kept.items()) <= 2048
