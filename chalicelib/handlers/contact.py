@@ -91,6 +91,7 @@ def challenge(request: Request | None, site: str) -> Response:
 def _answer_wrong_method(form_request: FormRequest) -> Response:
     """Answer 405 to a form without ``method="post"``, and to whoever opens its address. The query has the fields."""
     error = SubmissionError(405, "method_not_allowed") if form_request.site else SubmissionError(404, "FORM_NOT_FOUND")
+    _log_refusal(form_request, error)
     form_request.read_query()
     response = form_answers.error_answer(form_request, error)
     response.headers["Allow"] = "POST, OPTIONS"
@@ -221,12 +222,16 @@ def _log_refusal(form_request: FormRequest, error: SubmissionError) -> None:
         f"{problem.field if problem.field in MEANINGS else 'another'}: {problem.code}" for problem in error.problems
     ]
     details: dict[str, str] = _site_detail(form_request)
-    if form_request.site and error.code == "forbidden_origin":
-        stage_name = composition.get_container().stage.name
+    stage = composition.get_container().stage
+    if form_request.site is None:
+        details["hint"] = f"the form's address names no site of this stage; it has: {', '.join(stage.sites)}"
+    elif error.code == "forbidden_origin":
         details |= {
             "origin": allowed_origins.printable_origin(form_request.origin) or "malformed",
-            "hint": allowed_origins.advice_to_accept(form_request.site, form_request.origin, stage_name),
+            "hint": allowed_origins.advice_to_accept(form_request.site, form_request.origin, stage.name),
         }
+    elif error.code == "method_not_allowed":
+        details["hint"] = 'a form needs method="post"'
     logger.info("Refused", extra={"status": error.status, "code": error.code, "problems": problems, **details})
 
 

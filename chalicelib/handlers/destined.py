@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib import composition
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic import delivery, message_kinds, spam
-from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, DeliveryResult, Invocation
+from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Action, DeliveryResult, Invocation, State
 from chalicelib.logic.message import Message
 from chalicelib.logic.spam import Signal
 from chalicelib.logs import logger
@@ -150,7 +150,23 @@ def _report(result: DeliveryResult) -> dict[str, object]:
     verdict = result.verdict
     signals = {"signals": list(verdict.signals), "score": verdict.score} if verdict.signals else {}
     rejection = {"rejected": verdict.rejection} if verdict.rejection else {}
-    logger.info("Handled", extra={**details, "action": str(result.action), **signals, **rejection})
+    hint = _why_summarized(result) if result.action is Action.SUMMARIZED else {}
+    logger.info("Handled", extra={**details, "action": str(result.action), **signals, **rejection, **hint})
     if result.action in _METRICS:
         emit(composition.get_container().stage, _METRICS[result.action], details)
     return result.as_json()
+
+
+def _why_summarized(result: DeliveryResult) -> dict[str, str]:
+    """Say why the message was not notified by itself, and which key changes that."""
+    channels = composition.get_container().stage.channels
+    spent = [
+        channels[name].rings
+        for name, state in result.channels.items()
+        if state is State.SUMMARIZED and name in channels
+    ]
+    limits = [f"{rings.hour} an hour, {rings.day} a day" for rings in spent if rings]
+    return {
+        "hint": "not notified by itself: the next summary counts it, as the channel's budget is spent "
+        f"(rings in herald.toml: {'; '.join(dict.fromkeys(limits))})"
+    }

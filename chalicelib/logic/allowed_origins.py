@@ -49,7 +49,12 @@ def printable_origin(origin: str | None) -> str:
 
 
 def origin_to_link_to(site: Site | None, origin: str | None, allowed: bool) -> str:
-    """Return the origin that an error page links to: that of the form's page, or the site's own if it isn't known."""
+    """Return the origin that an error page links to: that of the form's page, or the site's own if it isn't known.
+
+    Empty for none.
+    """
+    if site and site.loopback and origin == "null":
+        return ""  # On a person's own machine several sites use the stand-in for `thanks`.
     known = printable_origin(origin)
     # An allowed origin that isn't the site's is Herald's own error page, or no page at all.
     if site and ("://" not in known or (allowed and not belongs_to_site(site, origin))):
@@ -61,7 +66,11 @@ def advice_to_accept(site: Site, origin: str | None, stage_name: str) -> str:
     """Say what to change in ``herald.toml`` so that a refused origin is accepted; empty for a malformed one."""
     own = f"[stages.{stage_name}.sites.{site.name}] of herald.toml"
     if origin is None or origin == "null":
-        instead = "open the page at http://localhost instead of as a file, or " if origin and site.loopback else ""
+        instead = (
+            "open the page at http://localhost instead of as a file, without a Referrer-Policy that hides it, or "
+            if origin and site.loopback
+            else ""
+        )
         return f"to allow it, {instead}set {'null' if origin else 'without'}_origin = true in {own}"
     if not printable_origin(origin):
         return ""

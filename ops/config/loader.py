@@ -218,6 +218,13 @@ def _stage(
     sites = dict(merged.sites)
     if name == LOCAL:
         channels = {key: _stood_in(channel) for key, channel in channels.items()}
+        sites = {
+            site: spec
+            if spec.thanks.startswith("http:")
+            or _written_at(("sites", site, "thanks"), name, own).startswith("stages.")
+            else spec.model_copy(update={"thanks": f"{EXAMPLE}/thanks.html"})
+            for site, spec in sites.items()
+        }
         options, sites, channels = _overridden(options, sites, channels, overrides)
     config = StageConfig(
         stage=Stage(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from chalicelib.logic.allowed_origins import origin_of
 from ops.errors import OpsError
 
 _SECRET = re.compile(r"(?i)(.*(token|secret|passw|credential|webhook|api_?key|access_?key|user_?key).*|user|key)")
@@ -126,7 +127,8 @@ def explained(detail: Any) -> str:
         case "string_pattern_mismatch", _:
             return f"found {shown}; expected something like 123456789012"
         case "list_type", str():
-            return f"found {shown}; {expected}: [{json.dumps(found, ensure_ascii=False)}]"
+            meant = origin_of(found) if detail["loc"][-1] == "origins" else ""
+            return f"found {shown}; {expected}: [{json.dumps(meant or found, ensure_ascii=False)}]"
         case "string_type", int() | float():
             return f"found {shown}; {expected}, in quotation marks" + (
                 "" if isinstance(found, bool) else f': "{found}"'

@@ -14,12 +14,15 @@ _DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
 
 def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
-    """The addresses by name: ``form`` (the ``action`` of a form of site ``default``), ``api``, ``api_default`` (API
-    Gateway's own where the stage has a domain), ``send_event``, ``get_message`` and ``inbox`` where the stage has them,
-    ``grant <name>`` with the ARN of a policy; for stage ``local`` also ``site``, ``phone`` and ``aws``."""
+    """The addresses by name: ``form`` (the ``action`` of a form of site ``default``), ``form <name>`` of another site,
+    ``api``, ``api_default`` (API Gateway's own where the stage has a domain), ``send_event``, ``get_message`` and
+    ``inbox`` where the stage has them, ``grant <name>`` with the ARN of a policy; for stage ``local`` also ``site``,
+    ``phone`` and ``aws``."""
     found: dict[str, str] = {}
     if address := api(config, account):
-        found |= {"form": f"{address}/contact", "api": address}
+        others = [name for name in config.stage.sites if name != "default"]
+        found |= {"form": f"{address}/contact", **{f"form {name}": f"{address}/contact/{name}" for name in others}}
+        found["api"] = address
         default = _default(config, account)
         if default and default != address and config.domain and config.domain.default_address:
             found["api_default"] = default

@@ -12,10 +12,11 @@ from types import FrameType
 
 from ops.errors import OpsError
 from ops.local import message_steps
+from ops.local.aws import misdirected_forms
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from ops.local.source_changes import Changes
 from ops.local.stack import LocalStack, Pushover
-from ops.terminal import echo
+from ops.terminal import echo, one_line
 
 READY = "Herald is ready"
 _NAMED = 5
@@ -54,8 +55,11 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
         echo(_welcome(found, ports, real_pushover=pushover.real))
         follower = threading.Thread(target=message_steps.follow, args=steps, daemon=True)
         follower.start()
+        reading = (stack.aws_log, lambda page, path: echo(_misdirected(page, path, found)), stop.is_set)
+        threading.Thread(target=misdirected_forms.follow, args=reading, daemon=True).start()
         if watch:
-            watcher = threading.Thread(target=_redeploy_on_change, args=(stack, changes, stop, deploying), daemon=True)
+            redeploying = (stack, changes, stop, deploying, found)
+            watcher = threading.Thread(target=_redeploy_on_change, args=redeploying, daemon=True)
             watcher.start()
         while not stop.wait(0.5):
             gone = stack.ended()
@@ -79,7 +83,7 @@ def _welcome(addresses: Mapping[str, str], ports: Ports, *, real_pushover: bool)
 
 Your own page works too, at any port of localhost. Its form's action is this whole address:
 
-  form    {addresses["form"]}
+{_forms(addresses)}
 
 In another terminal, in this folder, see what became of each message:
 
@@ -89,15 +93,31 @@ What you save in this folder is deployed by itself. Ctrl-C ends everything. The 
 """
 
 
-def _redeploy_on_change(stack: LocalStack, changes: Changes, stop: threading.Event, deploying: threading.Event) -> None:
+def _forms(addresses: Mapping[str, str]) -> str:
+    """Name the address of each site's form, a line each."""
+    forms = {name: address for name, address in addresses.items() if name.split()[0] == "form"}
+    width = max(map(len, (*forms, "phone")))
+    return "\n".join(f"  {name:<{width}}   {address}" for name, address in forms.items())
+
+
+def _misdirected(page: str, path: str, addresses: Mapping[str, str]) -> str:
+    return one_line(f"A page at {page} posted to {path}, where no form is: its action must be {addresses['form']}")
+
+
+def _redeploy_on_change(
+    stack: LocalStack, changes: Changes, stop: threading.Event, deploying: threading.Event, addresses: dict[str, str]
+) -> None:
+    """Deploy after each change until ``stop``. ``addresses`` are those that were printed, and are kept current."""
     while names := changes.wait(stop):
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         echo(f"\nChanged: {', '.join(names[:_NAMED])}{more}. Deploying …")
         deploying.set()
         steps: list[str] = []
         try:
-            stack.deploy(steps.append)
-            echo(f"{READY}\n")
+            found = stack.deploy(steps.append)
+            echo(f"{READY}\n" + (f"\n{_forms(found)}\n" if _forms(found) != _forms(addresses) else ""))
+            addresses.clear()
+            addresses.update(found)
         except (OpsError, OSError) as error:
             if not stop.is_set():
                 for line in steps:

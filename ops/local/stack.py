@@ -86,7 +86,7 @@ class LocalStack:
                     ["ops.local.aws", "--port", str(self.ports.aws), "--until-stdin-closes"],
                     self.root,
                     environ,
-                    self.work / "aws.log",
+                    self.aws_log,
                     f"{self.ports.aws_url}/_ministack/health",
                 ),
                 Process(
@@ -156,6 +156,11 @@ class LocalStack:
         """Stop a deployment that is in progress."""
         if self._deploying:
             self._deploying.terminate()
+
+    @property
+    def aws_log(self) -> Path:
+        """What the local AWS prints."""
+        return self.work / "aws.log"
 
     @property
     def _result(self) -> Path:

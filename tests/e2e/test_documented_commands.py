@@ -109,6 +109,11 @@ def test_the_terminal_says_what_helps_a_page_that_is_refused(reader: Reader) -> 
     assert refused.status_code == 403
     reader.reads(*shown("docs/local-stack.md", "api_handler                Refused"))
 
+    headers, form = {"Origin": "http://localhost:1313"}, {"message": "x"}
+    for address in (f"{reader.urls['aws']}/contact", f"{reader.urls['api']}/contacts"):
+        assert requests.post(address, data=form, headers=headers, timeout=60).status_code >= 400
+        reader.reads(f"http://localhost:1313 posted to .*/contacts?, where no form is: .* {reader.urls['form']}")
+
 
 def pages() -> Iterator[Any]:
     """Each page with the commands that no page before it has."""

@@ -149,4 +149,10 @@ def test_each_save_is_deployed_as_it_is_and_each_mistake_is_mended_by_the_next(r
     run.save("herald.toml", "body_kib = ", "body_kib = 64")
     assert run.urls() == urls
 
+    shop = '[sites.shop]\nthanks = "https://shop.example.com/thanks/"\nchannels = ["pushover"]\n\n'
+    said = run.save("herald.toml", "[sites.default.spam]", f"{shop}[sites.default.spam]")
+    assert f"form shop   {urls['api']}/contact/shop" in said
+    assert run.urls() == urls | {"form shop": f"{urls['api']}/contact/shop"}
+    run.save("herald.toml", shop, "")
+
     assert (run.checkout / "chalicelib" / "stages.py").read_text(encoding="utf-8") == committed

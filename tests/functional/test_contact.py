@@ -1140,6 +1140,23 @@ def test_a_refused_submission_names_its_fields_and_status(
     assert (line["status"], line["problems"]) == (422, ["message: REQUIRED_FIELD_MISSING", "email: TYPE_EMAIL"])
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "hint"),
+    [
+        ("GET", "/contact?message=marker", 405, 'a form needs method="post"'),
+        ("POST", "/contact/marker", 404, "the form's address names no site of this stage; it has: default"),
+    ],
+)
+def test_the_log_says_what_is_wrong_with_a_forms_method_or_address(
+    client: Client, local: Stage, log: Any, method: str, path: str, status: int, hint: str
+) -> None:
+    with override_container(FakeContainer(local)):
+        client.http.request(method, path, headers=JSON, body=body_of(**GOOD))
+    line = log.line("Refused")
+    assert (line["status"], line["hint"]) == (status, hint)
+    assert "marker" not in log.text
+
+
 def test_a_refused_submission_is_not_logged_under_the_id_of_the_message_before_it(
     client: Client, local: Stage, topic: RecordingTopic, log: Any
 ) -> None:

@@ -217,6 +217,25 @@ def test_the_log_has_the_messages_id_and_nothing_that_was_typed(
     assert "MARKER" not in log.text + "".join(capfd.readouterr())
 
 
+def test_the_log_says_why_a_message_is_told_in_a_summary_and_what_changes_that(
+    module: ModuleType, world: World, root: Path, context: Any, log: Any
+) -> None:
+    class SpentBudget:
+        def take(self, *_: object) -> bool:
+            return False
+
+    class Summaries:
+        def add(self, *_: object) -> None: ...
+
+    world.composition.__dict__ |= {"ring_budget": SpentBudget(), "summaries": Summaries()}
+    with override_container(world.composition):
+        module.destined(sns_event(root, MESSAGE.serialize()), context)
+    line = log.line("Handled")
+    assert line["action"] == "summarized"
+    assert "the next summary counts it" in line["hint"]
+    assert "rings in herald.toml: " in line["hint"]
+
+
 def test_a_test_events_correlation_id_is_the_one_that_sns_gave_it(
     module: ModuleType, world: World, root: Path, context: Any, log: Any
 ) -> None:

@@ -340,7 +340,8 @@ def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str,
         ("http://192.168.1.5", "alone; open the page at http://localhost:80"),
         (
             "null",
-            f"to allow it, open the page at http://localhost instead of as a file, or set null_origin = true in {LINE}",
+            "open the page at http://localhost instead of as a file, without a Referrer-Policy that hides it, "
+            f"or set null_origin = true in {LINE}",
         ),
         (None, f"to allow it, set without_origin = true in {LINE}"),
     ],
@@ -397,6 +398,11 @@ def test_a_visitor_is_led_back_to_where_the_form_is_or_to_the_site(
     origin: str | None, allowed: bool, back: str
 ) -> None:
     assert origin_to_link_to(SITE._replace(thanks=f"{OWN}/thanks"), origin, allowed) == back
+
+
+def test_on_stage_local_a_page_without_an_origin_is_not_led_to_the_example_site() -> None:
+    assert origin_to_link_to(SITE._replace(loopback=True), "null", False) == ""
+    assert origin_to_link_to(SITE._replace(loopback=True), "null", True) == ""
 
 
 def test_of_no_site_a_visitor_is_led_back_to_where_the_form_is() -> None:

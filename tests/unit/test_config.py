@@ -295,6 +295,7 @@ DEV = "[stages.dev]\n"
             ["sites.default.origins.1: found 'https://b.example/'"],
         ),
         (changed(THANKS, THANKS + '\norigins = "https://www.example.com"'), ["sites.default.origins: found", "list"]),
+        (changed(THANKS, THANKS + '\norigins = "https://a.example/"'), [': ["https://a.example"]']),
         (changed(THANKS, THANKS + "\norigins = [3]"), ["sites.default.origins.0: found 3", "string"]),
         *(
             (changed(THANKS, THANKS + f"\n{key} = {value}"), [f"sites.default.{key}: found", "boolean"])
@@ -1095,6 +1096,24 @@ def test_a_stage_may_have_an_address_of_its_own_or_alone(folder: Path) -> None:
         "dev@xn--bcher-kva.example.com",
         "owner@example.com",
     )
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "shown"),
+    [
+        ("https://shop.example.com/thanks/", "", "http://127.0.0.1:6/thanks.html"),
+        ("http://localhost:1313/thanks/", "", "http://localhost:1313/thanks/"),
+        ("https://shop.example.com/thanks/", "https://test.example.com/", "https://test.example.com/"),
+    ],
+)
+def test_on_stage_local_a_page_stands_in_for_each_sites_thanks_page(
+    folder: Path, common: str, own: str, shown: str
+) -> None:
+    table = f'\n[sites.shop]\nthanks = "{common}"\nchannels = ["pushover"]\n'
+    table += f'[stages.local.sites.shop]\nthanks = "{own}"\n' if own else ""
+    stages = load(write(folder, GOOD + table), Overrides(web="http://127.0.0.1:6"))
+    assert stages["local"].stage.sites["shop"].thanks == shown
+    assert stages["dev"].stage.sites["shop"].thanks == common
 
 
 def test_the_web_override_moves_the_origins_too(folder: Path) -> None:

@@ -18,11 +18,15 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from chalice.deploy.deployer import ChaliceDeploymentError
+from starlette.responses import PlainTextResponse
 
 from ops.aws.account import Account
 from ops.config.loader import EXAMPLE
 from ops.deploy.project_copy import mirror
 from ops.errors import OpsError, short_traceback
+from ops.local import run
+from ops.local.aws import misdirected_forms
+from ops.local.aws.misdirected_forms import MisdirectedForms
 from ops.local.message_steps import follow, step_text
 from ops.local.ports import Ports
 from ops.local.source_changes import Changes
@@ -364,6 +368,74 @@ class Logs:
         if events is None:
             raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "FilterLogEvents")
         return {"events": [event for event in events if event["timestamp"] >= asked["startTime"]]}
+
+
+# Forms that were posted elsewhere
+
+
+PAGE = "http://localhost:1313"
+API = "/restapis/herald/api/_user_request_"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "origin", "status", "told"),
+    [
+        ("POST", "/contact", PAGE, 403, True),
+        ("OPTIONS", "/contact", PAGE, 403, True),
+        ("POST", f"{API}/contacts", PAGE, 403, True),
+        ("POST", f"{API}/contact/", PAGE, 404, True),
+        ("POST", "/contact", "null", 405, True),
+        ("POST", "/bucket", PAGE, 204, False),
+        ("GET", "/contact", PAGE, 403, False),
+        ("POST", "/", "", 403, False),
+        ("POST", f"{API}/contact", PAGE, 403, False),
+        ("POST", f"{API}/contact/shop", PAGE, 404, False),
+        ("POST", f"{API}/f/shop", PAGE, 404, False),
+    ],
+)
+def test_a_form_that_is_posted_where_no_form_is_is_told(
+    method: str, path: str, origin: str, status: int, told: bool
+) -> None:
+    reported: list[tuple[str, str]] = []
+    app = MisdirectedForms(PlainTextResponse("", status), lambda page, path: reported.append((page, path)))
+    answered: list[Any] = []
+
+    async def receive() -> Any: ...
+
+    async def send(message: Any) -> None:
+        answered.append(message.get("status"))
+
+    headers = [(b"origin", origin.encode())] if origin else []
+    asked = app({"type": "http", "method": method, "path": path, "headers": headers}, receive, send)
+    with pytest.raises(StopIteration):
+        asked.send(None)
+    assert answered[0] == status
+    assert reported == ([(origin, path)] if told else [])
+
+
+def test_what_the_local_aws_prints_of_such_a_form_is_read_whole_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    misdirected_forms.print_report(PAGE, "/contact\nmisdirected form: []")
+    printed = capsys.readouterr().out
+    log = tmp_path / "aws.log"
+    log.write_text("misdirected form: from before\n", encoding="utf-8")
+    reported: list[tuple[str, str]] = []
+    looks = iter((f"WARNING other\n{printed[:20]}", printed[20:]))
+
+    def ended() -> bool:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(next(looks, ""))
+        return bool(reported)
+
+    misdirected_forms.follow(log, lambda page, path: reported.append((page, path)), ended)
+    assert reported == [(PAGE, "/contact\nmisdirected form: []")]
+
+
+def test_the_terminal_names_the_address_of_each_sites_form() -> None:
+    addresses = {"form": "http://a/contact", "form shop": "http://a/contact/shop", "api": "http://a"}
+    assert run._forms(addresses) == "  form        http://a/contact\n  form shop   http://a/contact/shop"
+    assert run._forms({"form": "http://a/contact"}) == "  form    http://a/contact"
 
 
 def test_steps_of_all_functions_are_reported_oldest_first_and_once_also_of_one_that_came_later() -> None:

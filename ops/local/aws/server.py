@@ -25,6 +25,7 @@ from ops.local.aws import (
     iam_role,
     log_permission,
     mapping_template,
+    misdirected_forms,
     parameter_batch,
     pin,
     proxy_response,
@@ -133,7 +134,7 @@ async def run(listener: socket.socket, until_stdin_closes: bool) -> None:
     config.bind = [f"fd://{listener.detach()}"]  # Hypercorn closes the descriptor.
     # The socket already listens, so the kernel queues connections until Hypercorn accepts them.
     print(f"local AWS is ready at http://{host}:{port}", flush=True)
-    application: Any = signed_requests.guarded(app.app)
+    application: Any = misdirected_forms.MisdirectedForms(signed_requests.guarded(app.app))
     try:
         await serve(application, config, shutdown_trigger=stop)
     finally:

@@ -30,6 +30,7 @@ ANSWERS = {
     "text": (200, "application/json", '"ok"'),
     "cut": (202, "application/json", '{"id": '),
     "redirected": (303, "text/html", ""),
+    "": (200, "text/html", "<p>The page itself"),
     "nowhere": (202, "application/json", '{"next": "https://["}'),
 }
 
@@ -277,7 +278,7 @@ def test_a_browser_that_does_not_tell_the_pressed_button_sends_the_form_itself(s
 
 
 def test_what_was_accepted_is_said_to_be_so_whatever_else_the_answer_holds(site: Site) -> None:
-    answers = [answer for answer in ANSWERS if answer != "refused"]
+    answers = [answer for answer in ANSWERS if answer not in ("", "refused")]
     forms = [
         f'<section><form data-herald action="/{answer}"><button>Send</button></form></section>' for answer in answers
     ]
@@ -288,6 +289,20 @@ def test_what_was_accepted_is_said_to_be_so_whatever_else_the_answer_holds(site:
     assert dict(zip(answers, found, strict=True)) == {name: ["sent", THANKS, name == "nowhere"] for name in answers}
     assert Counter(post.path for post in site.posted) == Counter(f"/{answer}" for answer in answers)
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+def test_on_localhost_the_console_names_an_address_where_no_herald_answers(site: Site) -> None:
+    form = "<section><form data-herald {}><button>Send</button></form></section>"
+    page = site.show(form.format('action="/accepted"') + form.format('action="/html"') + form.format(""))
+    warned: list[str] = []
+    page.on("console", lambda message: warned.append(message.text) if message.type == "warning" else None)
+    page.evaluate(SEND)
+    page.wait_for_function(SETTLED)
+    warned.sort()
+    assert [text.partition(". The action is")[0] for text in warned] == [
+        "Herald didn't answer at /html",
+        f"The form has no action. Herald didn't answer at {site.url}",
+    ]
 
 
 @pytest.mark.every_run
