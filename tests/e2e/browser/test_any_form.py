@@ -294,14 +294,14 @@ def test_what_was_accepted_is_said_to_be_so_whatever_else_the_answer_holds(site:
 def test_on_localhost_the_console_names_an_address_where_no_herald_answers(site: Site) -> None:
     form = "<section><form data-herald {}><button>Send</button></form></section>"
     page = site.show(form.format('action="/accepted"') + form.format('action="/html"') + form.format(""))
-    warned: list[str] = []
-    page.on("console", lambda message: warned.append(message.text) if message.type == "warning" else None)
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text) if message.type == "info" else None)
     page.evaluate(SEND)
     page.wait_for_function(SETTLED)
-    warned.sort()
-    assert [text.partition(". The action is")[0] for text in warned] == [
-        "Herald didn't answer at /html",
-        f"The form has no action. Herald didn't answer at {site.url}",
+    told.sort()
+    assert [text.partition("; make run")[0] for text in told] == [
+        "No Herald at /html",
+        f"No action. No Herald at {site.url}",
     ]
 
 
