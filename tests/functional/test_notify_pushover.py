@@ -330,7 +330,7 @@ def test_a_message_of_which_no_device_hears_is_not_delivered(pushover: Pushover,
     provider.body = b'{"info": "no active devices to send to", "status": 1, "request": "r"}'
     error = pushover.fails(ChannelUnavailableError)
     assert error.retry_after == 3600
-    assert "no active device" in error.message
+    assert error.message == "Pushover has no active device of this user to deliver to"
 
 
 def test_any_other_info_changes_nothing(pushover: Pushover, provider: Provider) -> None:
@@ -419,7 +419,12 @@ def test_an_answer_that_is_neither_yes_nor_no_is_uncertain(
     pushover: Pushover, provider: Provider, status: int, body: bytes
 ) -> None:
     provider.status, provider.body = status, body
-    pushover.fails(ChannelUncertainError)
+    assert pushover.fails(ChannelUncertainError).message == "Pushover's answer can't be understood"
+
+
+def test_a_connection_that_breaks_is_told_as_pushovers(pushover: Pushover, provider: Provider) -> None:
+    provider.fault = "hang up"
+    assert pushover.fails(ChannelUncertainError).message == "the connection to Pushover broke"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
