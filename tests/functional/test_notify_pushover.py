@@ -326,6 +326,17 @@ def test_words_alone_name_no_secret(pushover: Pushover, provider: Provider, body
     pushover.fails(ChannelRejectedError)
 
 
+def test_a_link_of_the_requests_own_stands_where_the_one_to_reply_by_would(
+    pushover: Pushover, provider: Provider
+) -> None:
+    request = {**REQUEST, "reply_to": "ada@example.com"}
+    pushover.invoke(request)
+    pushover.invoke({**request, "options": {"link": "https://a.example/"}})
+    replied, own = provider.forms
+    assert replied["url"][0].startswith("mailto:")
+    assert (own["url"], "url_title" in own) == (["https://a.example/"], False)
+
+
 def test_a_message_of_which_no_device_hears_is_not_delivered(pushover: Pushover, provider: Provider) -> None:
     provider.body = b'{"info": "no active devices to send to", "status": 1, "request": "r"}'
     error = pushover.fails(ChannelUnavailableError)

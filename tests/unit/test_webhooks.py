@@ -207,8 +207,12 @@ def test_the_standard_body_has_the_same_keys_whatever_is_missing() -> None:
 
 
 def test_a_moment_that_no_calendar_has_is_the_callers_mistake() -> None:
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(InvalidRequestError) as caught:
         webhook_request.moment(replace(IT, timestamp=10**15), NOW)
+    assert (caught.value.message, caught.value.key) == (
+        "timestamp: expected a moment before the year 10000",
+        "timestamp",
+    )
 
 
 def body(kind: str, notification: Notification) -> dict[str, Any]:
