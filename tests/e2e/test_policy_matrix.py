@@ -84,8 +84,6 @@ def live(herald: Harness) -> None:
     _tell_of_a_failure(herald)
     _retry_due(herald, message_id)
     _check(herald)
-    if herald.stage.digest is not None:
-        _send_digest(herald, message_id)
     assert herald.ask("get_message", {"version": 1, "id": message_id})[1] == ""
     assert herald.ask("list_messages", {"version": 1, "site": "default"})[1] == ""
     if herald.stage.function_url:
@@ -94,6 +92,8 @@ def live(herald: Harness) -> None:
         assert herald.invoke("get_message_url", event)["statusCode"] == 200
     if herald.stage.inbox:
         _open_the_inbox(herald, message_id, with_photo)
+    if herald.stage.digest is not None:
+        _send_digest(herald, message_id)
     for condition in ("Success", "RetriesExhausted"):
         put_unreadable(herald, condition)
         herald.dead_letter("rule-dead-letters")
@@ -203,7 +203,7 @@ def _retry_due(herald: Harness, message_id: str) -> None:
 
 
 def _send_digest(herald: Harness, message_id: str) -> None:
-    """Let the message be of a day that has ended, and that the owner was not told of."""
+    """Let the message be of a day that has ended, and that the owner was not told of: the last of a page, or beyond."""
     at = yesterday() - DAY  # Before the digest's hour yesterday has not ended yet.
     herald.account.dynamodb.update_item(
         TableName=herald.stage.table,
