@@ -58,7 +58,7 @@ class NotifierClient:
         except herald_client.FunctionError as error:
             error_class = _ERRORS.get(type(error), ChannelUncertainError)
             raise error_class(error.message, key=error.key, retry_after=error.retry_after) from None
-        except herald_client.CallError as error:
+        except herald_client.UnknownOutcomeError as error:
             raise ChannelUncertainError(str(error)) from error
 
     def _unknown_answer_error(self) -> ChannelUncertainError:

@@ -4,6 +4,10 @@ docs/delivery.md has the rules. Half of a limit may ring at once, and the other 
 and no day has more rings than the limit. A bucket is one number, the second at which it is full again (the generic cell
 rate algorithm, ITU-T I.371, A.1). What looks like a person may empty it further than what doesn't: a rank, never a
 refusal.
+
+While a flood lasts, a channel's summaries follow each other at pauses that grow from 10 minutes to 6 hours
+(``logic/summary.py``); one that comes before its pause is over, as a person's message may be in it, is *early*. Where a
+provider's quota is nearly used up, messages and early summaries are *paced*: held to one in so many seconds.
 """
 
 from __future__ import annotations

@@ -55,15 +55,16 @@ def classify_fields(pairs: Pairs) -> Submission:
     other. The other text is dropped; beside ``message`` it is kept under the name it was sent with.
     """
     submission = Submission()
-    has_undocumented = False
+    has_guesses = False
     for name, text in pairs:
         meaning = meaning_of(name, text)
         match meaning.role:
             case Role.FIELD:
-                # What a name means that no service documents is decided once all names are known.
-                documented = name.lower() in MEANINGS
-                has_undocumented = has_undocumented or not documented
-                field_name = meaning.field if documented else _unused_name(submission, name)
+                # MEANINGS has the names that Herald or a service such as Formspree documents. For any other,
+                # `meaning_of` only guesses, and that is decided once all names are known.
+                is_guess = name.lower() not in MEANINGS
+                has_guesses = has_guesses or is_guess
+                field_name = _unused_name(submission, name) if is_guess else meaning.field
                 _add_text(submission, name, field_name, _clean(text, field_name))
             case Role.NEXT:
                 submission.next = submission.next or text.strip()
@@ -79,12 +80,12 @@ def classify_fields(pairs: Pairs) -> Submission:
                 submission.captchas.setdefault(name.lower(), text.strip())
             case Role.RECIPIENT if name.lower() not in submission.ignored_recipient_fields:
                 submission.ignored_recipient_fields.append(name.lower())
-    if has_undocumented:
-        _apply_aliases(submission)
+    if has_guesses:
+        _rename_guessed_fields(submission)
     return submission
 
 
-def _apply_aliases(submission: Submission) -> None:
+def _rename_guessed_fields(submission: Submission) -> None:
     """Rename the fields whose names are words for a known field: of several, the one that is surest to mean it.
 
     All others stay fields of their own: no two are ever made one.
