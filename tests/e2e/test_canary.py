@@ -7,6 +7,8 @@ import time
 from base64 import b64decode
 from typing import Any
 
+import pytest
+
 from ops.templates import canary_rule
 from tests.e2e.harness import Harness, wait_for
 from tests.e2e.test_pushover import secret
@@ -76,6 +78,7 @@ def test_it_gets_through_by_a_rule_of_its_own_and_rings_nobody(herald: Harness) 
     assert rule["State"] == "ENABLED"
 
 
+@pytest.mark.full
 def test_with_a_secret_that_was_revoked_it_does_not_get_through_and_on_failure_warns(herald: Harness) -> None:
     with secret(herald, "token", "x" * 30):
         sent = send(herald)

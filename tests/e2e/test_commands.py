@@ -106,6 +106,7 @@ def test_a_busy_port_is_named_with_the_variable_that_changes_it(clone: Path) -> 
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.full
 def test_urls_of_a_stage_that_is_not_there_say_what_to_do(clone: Path) -> None:
     unreachable = ops(clone, shell(free_ports()), "urls", "--stage", "local")
     assert unreachable.returncode == 1

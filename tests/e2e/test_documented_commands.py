@@ -22,6 +22,8 @@ from tests.e2e.harness import marker, wait_for
 from tests.e2e.test_commands import fresh_clone, printed, running, shell
 from tests.snippets import commands_to_run, snippets
 
+pytestmark = pytest.mark.full
+
 COMMANDS = commands_to_run(ROOT)
 
 
@@ -120,7 +122,7 @@ def pages() -> Iterator[Any]:
     known = {"make run"}  # It is running.
     for page in sorted(COMMANDS):
         if new := [command for command in COMMANDS[page] if command not in known]:
-            yield pytest.param(new, id=page, marks=() if page == "README.md" else pytest.mark.full)
+            yield pytest.param(new, id=page)
         known.update(new)
 
 

@@ -116,6 +116,7 @@ def test_messages_are_exported_and_no_cell_is_a_formula(herald: Harness, operato
     assert file.read_bytes() != before
 
 
+@pytest.mark.full
 def test_what_is_not_there_or_can_t_be_asked_is_said(operator: Operator) -> None:
     nobody = str(uuid.uuid4())
     assert nobody in operator.fails("messages", "show", nobody)

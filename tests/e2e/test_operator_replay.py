@@ -84,6 +84,7 @@ def test_all_that_failed_is_replayed_and_the_rest_is_left_alone(herald: Harness,
         operator.fails("replay", *words, status=2)
 
 
+@pytest.mark.full
 def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: Harness, operator: Operator) -> None:
     for queue in ("failed-events", "topic-dead-letters"):
         herald.empty(queue)
@@ -115,6 +116,7 @@ def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: 
     herald.empty("failed-events")
 
 
+@pytest.mark.full
 def test_what_is_in_quarantine_is_listed_and_rings_once_it_is_released(herald: Harness, operator: Operator) -> None:
     word = marker()
     message_id: str = herald.post_json({"message": word, "_gotcha": "x"}, "/contact/guarded").json()["id"]
@@ -188,6 +190,7 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     assert "point-in-time recovery" in operator.gets("messages", "erase", repeated, "--yes")
 
 
+@pytest.mark.full
 def test_messages_are_erased_by_address_and_by_age(herald: Harness, operator: Operator) -> None:
     address = f"{marker()}@example.com"
     ids = [herald.post_json({"message": marker(), "email": address}).json()["id"] for _ in range(2)]

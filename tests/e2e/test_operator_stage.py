@@ -92,6 +92,7 @@ def test_the_lines_of_a_message_come_from_every_function_that_had_it(herald: Har
     operator.fails("logs", "--for", "1", status=2)
 
 
+@pytest.mark.full
 def test_followed_logs_show_each_line_once_and_what_is_written_meanwhile(herald: Harness, checkout: Path) -> None:
     first: str = herald.post_json({"message": marker()}).json()["id"]
     herald.line("on_success", message_id=first)

@@ -304,6 +304,7 @@ def ends(own: Harness) -> int:
     return sum(line.startswith("END") for line in own.texts("orders"))
 
 
+@pytest.mark.full
 def test_after_a_deployment_with_triggers_nothing_would_change(own: Harness) -> None:
     project = str(own.stack.root)
     ran = ops(own.stack.root, shell(own.stack.ports), "diff", "--project", project, "--stage", "local", "--exit-code")

@@ -115,6 +115,7 @@ def test_concurrency_is_reserved_as_herald_toml_says(herald: Harness) -> None:
     assert found.get("ReservedConcurrentExecutions") == herald.config.reserved == 10
 
 
+@pytest.mark.full
 def test_with_two_reserved_there_are_never_more_than_two_connections(herald: Harness) -> None:
     herald.faults({"do": "accept_then_stall", "seconds": 1, "times": 6})
     with herald.reserved(2, "destined"):

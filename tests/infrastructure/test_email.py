@@ -42,6 +42,7 @@ def stages(checkout: Path) -> dict[str, StageConfig]:
     return load(checkout)
 
 
+@pytest.mark.full
 def test_what_is_generated_is_declared_registered_and_sound(checkout: Path, stages: dict[str, StageConfig]) -> None:
     assert list(mistakes(checkout, stages, {})) == []
     assert "notify_email" in registered_by_app(checkout, "local")

@@ -426,6 +426,7 @@ print(app.mine({"rawPath": "/found"}, SimpleNamespace(**dict.fromkeys(names, "x"
 """
 
 
+@pytest.mark.full
 def test_a_function_of_ones_own_finds_in_the_zip_what_it_takes_from_a_library(
     root: Path, package: Path, runtime: Path, tmp_path: Path
 ) -> None:
