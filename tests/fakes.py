@@ -255,7 +255,7 @@ class InMemoryRecent:
         members.add((at, message_id))
         return len({one for time, one in members if at - seconds < time <= at})
 
-    def first_with(self, what: str, message_id: str, at: int, seconds: int) -> str:
+    def claim_first(self, what: str, message_id: str, at: int, seconds: int) -> str:
         there, came_at = self.firsts.get(what, (message_id, at))
         if there != message_id and abs(came_at - at) < seconds:
             return there

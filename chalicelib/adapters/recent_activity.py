@@ -23,7 +23,7 @@ class RecentTable:
         self._table = ItemTable(dynamodb, table)
         self._clock = clock
 
-    def first_with(self, key: str, claimant: str, at: int, seconds: int) -> str:
+    def claim_first(self, key: str, claimant: str, at: int, seconds: int) -> str:
         """Store this claimant, unless another one is stored and not expired. Return the one that is stored then."""
         other = self._table.put(
             _item(key, claimant, at, seconds),

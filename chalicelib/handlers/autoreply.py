@@ -12,7 +12,7 @@ from chalicelib.logs import logger
 
 
 def prepare(function: str) -> None:
-    """Make the clients that every answer needs."""
+    """Make the clients that every answer needs, while the function starts (``handlers.preload``)."""
     _ = composition.get_container().autoreply_dependencies
 
 

@@ -12,7 +12,7 @@ from chalicelib.logs import logger
 
 
 def prepare(function: str) -> None:
-    """Make the client that every run needs."""
+    """Make the client that every run needs, while the function starts (``handlers.preload``)."""
     _ = composition.get_container().topic
 
 

@@ -21,7 +21,7 @@ from chalicelib.settings import Site
 
 
 def prepare(function: str) -> None:
-    """Make the clients that requests need."""
+    """Make the clients that requests need, while the function starts (``handlers.preload``)."""
     container = composition.get_container()
     _ = container.topic
     if container.stage.needs_spam_key:

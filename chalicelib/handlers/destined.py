@@ -24,7 +24,10 @@ _METRICS = {
 
 
 def prepare(function: str) -> None:
-    """Make the clients that every message needs, that of the channels' budgets of rings (notifications) too."""
+    """Make the clients that every message needs, while the function starts (``handlers.preload``).
+
+    ``ring_budget`` counts rings: the notifications that each channel may still send.
+    """
     container = composition.get_container()
     _ = container.messages, container.recent_activity, container.notifiers, container.ring_budget
 

@@ -12,7 +12,7 @@ from chalicelib.texts import texts
 
 
 def prepare(function: str) -> None:
-    """Make the clients that every run needs."""
+    """Make the clients that every run needs, while the function starts (``handlers.preload``)."""
     container = composition.get_container()
     _ = container.archive, container.digest_log, container.notifiers
 

@@ -16,7 +16,7 @@ OTHERS_KEPT = 365
 
 
 def prepare(function: str) -> None:
-    """Make the clients that every file needs."""
+    """Make the clients that every file needs, while the function starts (``handlers.preload``)."""
     _ = composition.get_container().examinations
 
 

@@ -115,7 +115,7 @@ class Request:
 
 
 def prepare(function: str) -> None:
-    """Make the clients of the first page."""
+    """Make the clients of the first page, while the function starts (``handlers.preload``)."""
     container = composition.get_container()
     _ = container.inbox_parameters, container.inbox_sessions, container.archive
 

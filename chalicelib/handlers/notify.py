@@ -11,7 +11,7 @@ from chalicelib.logs import logger
 
 
 def prepare(function: str) -> None:
-    """Make the clients that every notification of this function needs."""
+    """Make the clients that each notification needs, while the function starts (``handlers.preload``)."""
     container = composition.get_container()
     kind = function.removeprefix("notify_")
     for channel in container.stage.channels_of(kind):

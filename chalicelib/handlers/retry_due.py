@@ -8,7 +8,7 @@ from chalicelib.logs import logger
 
 
 def prepare(function: str) -> None:
-    """Make the clients that every run needs."""
+    """Make the clients that every run needs, while the function starts (``handlers.preload``)."""
     container = composition.get_container()
     _ = container.due_messages, container.destined
     if container.stage.alarm_channels:

@@ -14,7 +14,7 @@ from chalicelib.logs import logger
 
 
 def prepare(function: str) -> None:
-    """Make the client that every request needs."""
+    """Make the client that every request needs, while the function starts (``handlers.preload``)."""
     _ = composition.get_container().archive
 
 

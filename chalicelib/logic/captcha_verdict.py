@@ -92,7 +92,7 @@ def check(
     if not _TOKEN.fullmatch(token):
         return Signal.WRONG_CAPTCHA, ""
     # Remembered as long as a solved challenge is: longer than Lambda repeats an event.
-    first_run = recent.first_with(f"captcha#{message.id}", run, message.received_at, PROOF_LIFE)
+    first_run = recent.claim_first(f"captcha#{message.id}", run, message.received_at, PROOF_LIFE)
     service = CAPTCHA_SERVICES[captcha.kind]
     fields = {"response": token} | ({service.id_field: message.id} if service.id_field else {})
     try:

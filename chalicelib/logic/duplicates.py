@@ -50,7 +50,7 @@ def find_earlier(message: Message, dependencies: DeliveryDependencies) -> str:
     if site is None or not site.duplicate_seconds or message.has_idempotency_key:
         return ""
     key = f"content#{content_hash(site.name, message.fields, message.files)}"
-    first = dependencies.recent_activity.first_with(key, message.id, message.received_at, site.duplicate_seconds)
+    first = dependencies.recent_activity.claim_first(key, message.id, message.received_at, site.duplicate_seconds)
     if first == message.id:
         return ""
     stored = dependencies.store.find_record(first)

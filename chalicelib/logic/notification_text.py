@@ -36,7 +36,7 @@ LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Sou
 """Herald's labels of the known fields, in the order of the text."""
 MESSAGE, SITE, RECEIVED, ID, FILES = "Message", "Site", "Received", "Id", "Files"
 GET_FILES, INBOX = "Get them", "Inbox"
-VISITORS_MARK = "› "
+VISITOR_LINE_PREFIX = "› "
 """The mark of a line that could be taken for one of Herald's."""
 BODY_PLACEHOLDERS = (*TITLE_PLACEHOLDERS, "time", "others")
 """The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
@@ -154,7 +154,7 @@ class Parts:
             parts = (filled, self._files_line(known_size), note, self.inbox)
             return self._wrapped("\n\n".join(filter(None, parts)))
         if self.main_name:
-            message = f"{VISITORS_MARK}{self.main_name}:\n{message}"
+            message = f"{VISITOR_LINE_PREFIX}{self.main_name}:\n{message}"
         facts = "\n".join(f"{label}: {cut(value, known_size)}" for label, value in self.known)
         facts = "\n".join(filter(None, (facts, self._files_line(known_size))))
         return self._wrapped("\n\n".join(filter(None, (message, facts, others, note, self.inbox))))
@@ -205,10 +205,10 @@ class Parts:
     def _other_lines(self, longest: int, number: int) -> Iterator[str]:
         for name, value in self.others[:number]:
             first, *more = cut(value, longest).split("\n")
-            yield f"{VISITORS_MARK}{name}: {first}"
-            yield from (f"{VISITORS_MARK}  {line}" for line in more)
+            yield f"{VISITOR_LINE_PREFIX}{name}: {first}"
+            yield from (f"{VISITOR_LINE_PREFIX}  {line}" for line in more)
         if number < len(self.others):
-            yield f"{VISITORS_MARK}{CUT_MARK} and {len(self.others) - number} more"
+            yield f"{VISITOR_LINE_PREFIX}{CUT_MARK} and {len(self.others) - number} more"
 
     def _name(self, name: str) -> str:
         """Return another field's name; as ``field “…”`` where it looks like one of Herald's labels."""
@@ -217,8 +217,8 @@ class Parts:
 
     def _mark_lookalike(self, line: str) -> str:
         """Mark a visitor's line that looks like one of Herald's."""
-        ours = line.lstrip().startswith((VISITORS_MARK.strip(), CUT_MARK)) or starts_like(line, self._labels)
-        return VISITORS_MARK + line if ours else line
+        ours = line.lstrip().startswith((VISITOR_LINE_PREFIX.strip(), CUT_MARK)) or starts_like(line, self._labels)
+        return VISITOR_LINE_PREFIX + line if ours else line
 
     def _wrapped(self, composed: str) -> str:
         """Break lines that are too long, at a space or, in a longer word, anywhere."""

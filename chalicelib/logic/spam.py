@@ -133,10 +133,10 @@ class RecentActivity(Protocol):
         above ``most`` need not be exact.
         """
 
-    def first_with(self, key: str, claimant: str, at: int, seconds: int) -> str:
-        """Return the first with ``key``: this claimant, unless another came within the ``seconds`` before.
+    def claim_first(self, key: str, claimant: str, at: int, seconds: int) -> str:
+        """Remember this claimant as the first with ``key``, unless another came within the ``seconds`` before.
 
-        It is the id of a message, or of one run that handles a message.
+        Returns whichever is the first: the id of a message, or of one run that handles a message.
         """
 
     def make_first(self, key: str, message_id: str, at: int, seconds: int) -> None:
@@ -198,7 +198,7 @@ def screen(message: Message, site: Site | None, recent: RecentActivity, extra_si
         if exceeded:
             signals.append(Signal.RATE)
     if "proof_of_work" in spam.points and message.solved_challenge:
-        used_by = recent.first_with(f"proof#{message.solved_challenge}", message.id, at, PROOF_LIFE)
+        used_by = recent.claim_first(f"proof#{message.solved_challenge}", message.id, at, PROOF_LIFE)
         if used_by != message.id:
             signals.append(Signal.REPLAYED_PROOF)
     score = sum(spam.points.get(COUNTS_AS.get(signal, signal), 0) for signal in signals)

@@ -23,7 +23,7 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.notification_text import VISITORS_MARK
+from chalicelib.logic.notification_text import VISITOR_LINE_PREFIX
 from chalicelib.logic.plain_text import cut, one_line
 from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, pause_after
 from chalicelib.logic.ring_budget import RingBudget
@@ -205,7 +205,7 @@ def summary_notification(channel: str, batch: Batch, dependencies: SummaryDepend
             break
         if (fields := dependencies.find_fields(message_id)) is not None:
             written.append(fields)
-    lines += [VISITORS_MARK + message_line(fields) for fields in written]
+    lines += [VISITOR_LINE_PREFIX + message_line(fields) for fields in written]
     if batch.count > len(written):
         lines.append(texts["summary_more"].format(count=batch.count - len(written)))
     return Notification(

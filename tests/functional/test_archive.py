@@ -79,7 +79,7 @@ def test_what_is_no_message_is_not_shown_as_one(there: LocalTable) -> None:
     add(there, message("id-1"))
     AlarmItem(there, stage().table).failed(NOW, 60)  # type: ignore[arg-type]
     recent = RecentTable(there, stage().table, Clock())  # type: ignore[arg-type]
-    recent.first_with("content#1", "id-1", NOW, 60)
+    recent.claim_first("content#1", "id-1", NOW, 60)
     recent.count("default#1", "id-1", NOW, 60, 5)
     others = {*there.items()} - {"id-1"}
     assert others == {"fields#id-1", "alarm#", "content#1", "rate#default#1"}

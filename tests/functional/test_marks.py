@@ -123,7 +123,7 @@ def test_an_erased_message_leaves_nothing_and_no_other_message_loses_anything(ta
     other = message("id-2")
     MessageTable(table, STAGE, lambda: NOW).add(other, Record("run-2", {"pushover": DELIVERED}))
     hashed = f"content#{content_hash('default', message('id-1').fields, [])}"
-    RecentTable(table, STAGE.table).first_with(hashed, "id-1", NOW, 600)
+    RecentTable(table, STAGE.table).claim_first(hashed, "id-1", NOW, 600)
     assert hashed in table.items()
     MarkTable(table, STAGE.table).erase(stored(table))
     assert table.items().keys() == {"id-2", fields_key("id-2")}

@@ -45,11 +45,11 @@ def members(*texts: str) -> Item:
 
 
 CALLS: list[Callable[[RecentTable], object]] = [
-    lambda table: table.first_with("content#abc", "id-1", NOW, 600),
+    lambda table: table.claim_first("content#abc", "id-1", NOW, 600),
     lambda table: table.count("s", "id-1", NOW, 60, 5),
     lambda table: table.make_first("content#abc", "id-1", NOW, 600),
 ]
-NAMES = ["first_with", "count", "make_first"]
+NAMES = ["claim_first", "count", "make_first"]
 
 
 @pytest.mark.parametrize(
@@ -146,28 +146,28 @@ Both = tuple[Table, RecentTable]
 def test_the_first_stays_the_first_until_its_time_is_over(table: Both, later: int, first: str) -> None:
     """Also where DynamoDB hasn't deleted yet what has expired, which takes it up to some days."""
     _, recent = table
-    assert recent.first_with("content#a", "id-1", NOW, 600) == "id-1"
-    assert recent.first_with("content#a", "id-2", NOW + later, 600) == first
+    assert recent.claim_first("content#a", "id-1", NOW, 600) == "id-1"
+    assert recent.claim_first("content#a", "id-2", NOW + later, 600) == first
 
 
 def test_a_first_that_dynamodb_has_deleted_is_none(table: Both) -> None:
     there, recent = table
-    recent.first_with("content#a", "id-1", NOW, 600)
+    recent.claim_first("content#a", "id-1", NOW, 600)
     there.delete_item(TableName=TABLE, Key={"id": {"S": "content#a"}})
-    assert recent.first_with("content#a", "id-2", NOW + 601, 600) == "id-2"
+    assert recent.claim_first("content#a", "id-2", NOW + 601, 600) == "id-2"
 
 
 def test_whoever_asks_again_is_still_the_first_also_late(table: Both) -> None:
     there, recent = table
     for later in (0, 60, 180, 1_000):
-        assert recent.first_with("content#a", "id-1", NOW, 600) == "id-1", later
+        assert recent.claim_first("content#a", "id-1", NOW, 600) == "id-1", later
     assert there.items()["content#a"]["expires_at"] == {"N": str(NOW + 600)}, "and for no longer than at first"
 
 
 def test_each_thing_has_a_first_of_its_own(table: Both) -> None:
     _, recent = table
     for what in ("content#a", "content#b", "proof#a", "proof#"):
-        assert recent.first_with(what, f"of {what}", NOW, 600) == f"of {what}"
+        assert recent.claim_first(what, f"of {what}", NOW, 600) == f"of {what}"
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["id-1", "id-2", "id-3"])))
@@ -175,7 +175,7 @@ def test_of_several_that_come_at_once_exactly_one_is_the_first_and_all_agree(
     table: Both, order: tuple[str, ...]
 ) -> None:
     _, recent = table
-    found = [recent.first_with("content#a", message_id, NOW, 600) for message_id in (*order, *order)]
+    found = [recent.claim_first("content#a", message_id, NOW, 600) for message_id in (*order, *order)]
     assert set(found) == {order[0]}
 
 
@@ -183,14 +183,14 @@ def test_an_answer_that_was_lost_changes_nothing_of_what_the_retry_finds(table: 
     there, recent = table
     there.lose_answer_of = {1}
     with pytest.raises(StoreError):
-        recent.first_with("content#a", "id-1", NOW, 600)
-    assert recent.first_with("content#a", "id-1", NOW, 600) == "id-1"
-    assert recent.first_with("content#a", "id-2", NOW, 600) == "id-1"
+        recent.claim_first("content#a", "id-1", NOW, 600)
+    assert recent.claim_first("content#a", "id-1", NOW, 600) == "id-1"
+    assert recent.claim_first("content#a", "id-2", NOW, 600) == "id-1"
 
 
 def test_what_the_table_keeps_of_it_are_an_id_and_times(table: Both) -> None:
     there, recent = table
-    recent.first_with("content#a", "id-1", NOW, 600)
+    recent.claim_first("content#a", "id-1", NOW, 600)
     recent.count("default#s", "id-1", NOW, 60, 5)
     assert there.items() == {
         "content#a": noted("content#a", "id-1", NOW, 600),
@@ -448,7 +448,7 @@ def test_the_fake_says_of_the_first_what_the_table_says(table: Both, seed: int) 
         if chance.random() < 0.1:
             recent.make_first(what, one, came[one], 600)
             fake.make_first(what, one, came[one], 600)
-        assert recent.first_with(what, one, came[one], 600) == fake.first_with(what, one, came[one], 600)
+        assert recent.claim_first(what, one, came[one], 600) == fake.claim_first(what, one, came[one], 600)
 
 
 @pytest.mark.rehearse("200 seeds", "a fake that counts otherwise than the table")

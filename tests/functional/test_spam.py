@@ -955,8 +955,8 @@ class Failing(InMemoryRecent):
             raise StoreError("ProvisionedThroughputExceededException")
         return found
 
-    def first_with(self, *arguments: Any) -> str:
-        found = super().first_with(*arguments)
+    def claim_first(self, *arguments: Any) -> str:
+        found = super().claim_first(*arguments)
         if self.broken:
             raise StoreError("ProvisionedThroughputExceededException")
         return found
@@ -1015,7 +1015,7 @@ def test_a_site_that_switches_nothing_on_makes_no_call_for_it(world: Worlds, con
         def count(self, *arguments: Any) -> int:
             raise AssertionError("counted")
 
-        def first_with(self, *arguments: Any) -> str:
+        def claim_first(self, *arguments: Any) -> str:
             raise AssertionError("asked")
 
     here = world(duplicate_seconds=0)

@@ -1088,11 +1088,11 @@ def test_of_two_that_were_stored_at_once_and_compared_afterwards_one_rings() -> 
     class Slow(InMemoryRecent):
         """Lets the other message come, from its store to its end, before it answers for this one."""
 
-        def first_with(self, what: str, message_id: str, at: int, seconds: int) -> str:
+        def claim_first(self, what: str, message_id: str, at: int, seconds: int) -> str:
             if message_id == "id-1":
                 form.recent = compared
                 assert form.duplicate_of(same(2)) == ""
-            return compared.first_with(what, message_id, at, seconds)
+            return compared.claim_first(what, message_id, at, seconds)
 
     form.recent = Slow()
     assert form.duplicate_of(same(1)) == "id-2"
@@ -1257,8 +1257,8 @@ def test_one_rings_also_when_each_run_crashes_once_after_it_has_stored(order: tu
             super().__init__()
             self.crashed: set[str] = set()
 
-        def first_with(self, what: str, message_id: str, at: int, seconds: int) -> str:
-            found = super().first_with(what, message_id, at, seconds)
+        def claim_first(self, what: str, message_id: str, at: int, seconds: int) -> str:
+            found = super().claim_first(what, message_id, at, seconds)
             if message_id not in self.crashed:
                 self.crashed.add(message_id)
                 raise StoreError("ProvisionedThroughputExceededException")
@@ -1347,7 +1347,7 @@ def test_a_repetition_whose_run_died_at_once_is_not_retried_on_schedule_either()
     """Stored, and nothing more: the scheduled retry comes before Lambda's retry, and looks at the content first."""
     notifier = RecordingNotifier()
     run = Run(pushover=notifier)
-    run.recent.first_with(f"content#{content_hash('default', MESSAGE.fields)}", "id-0", NOW, 600)
+    run.recent.claim_first(f"content#{content_hash('default', MESSAGE.fields)}", "id-0", NOW, 600)
     run.store.add(replace(MESSAGE, id="id-0"), Record("request-0", {"pushover": Delivery(State.DELIVERED, 1)}))
     run.store.add(MESSAGE, Record(FIRST.event_id, {"pushover": Delivery()}, due_at=NOW))
     assert again(run) == "duplicate"

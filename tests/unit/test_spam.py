@@ -293,7 +293,7 @@ class Silent:
     def count(self, *arguments: Any) -> int:
         raise AssertionError(f"counted {arguments}")
 
-    def first_with(self, *arguments: Any) -> str:
+    def claim_first(self, *arguments: Any) -> str:
         raise AssertionError(f"asked for {arguments}")
 
     def make_first(self, *arguments: Any) -> None:
@@ -311,9 +311,9 @@ class Journal(InMemoryRecent):
         self.asked.append(("count", sender, message_id, at, seconds, most))
         return super().count(sender, message_id, at, seconds, most)
 
-    def first_with(self, what: str, message_id: str, at: int, seconds: int) -> str:
+    def claim_first(self, what: str, message_id: str, at: int, seconds: int) -> str:
         self.asked.append(("first", what, message_id, at, seconds))
-        return super().first_with(what, message_id, at, seconds)
+        return super().claim_first(what, message_id, at, seconds)
 
 
 def test_a_site_without_any_sign_asks_nobody_where_content_may_repeat() -> None:
@@ -579,8 +579,8 @@ class Forgetful(InMemoryRecent):
         self._fail()
         return found
 
-    def first_with(self, *arguments: Any) -> str:
-        found = super().first_with(*arguments)
+    def claim_first(self, *arguments: Any) -> str:
+        found = super().claim_first(*arguments)
         self._fail()
         return found
 
