@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,8 @@ from tests.rehearsal import MUTATION, RESULT
 CLONE = ROOT / ".herald" / "mutation"
 REASONS = ROOT / "tests" / "survivors.toml"
 MUTATED = ("chalicelib/logic", "chalicelib/adapters/providers")
-KINDS = ("unit", "contract", "functional")
+ROUNDS = (("unit",), ("unit", "contract", "functional"))
+"""The kinds of tests of each round: the quickest notice most, and all of them try what is left."""
 WHOLE_PATH = ("tests/functional/test_contact.py", "tests/functional/test_form_answers.py")
 """Tests of the logic by way of the API."""
 UNFIT = {
@@ -64,16 +65,17 @@ class Score:
         return 100 * self.killed / self.mutants if self.mutants else 100.0
 
 
-def nearest_tests() -> list[str]:
-    """The test files that need no stack and import a mutated module, and those of ``WHOLE_PATH``."""
+def nearest_tests(kinds: Collection[str]) -> list[str]:
+    """The test files of these kinds that import a mutated module, and those of ``WHOLE_PATH``."""
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
     importers = {module: set(graph.find_modules_that_directly_import(module)) for module in graph.modules}
     tests = {
-        str(path.relative_to(ROOT)): "" for kind in KINDS for path in sorted((ROOT / "tests" / kind).glob("test_*.py"))
+        str(path.relative_to(ROOT)): "" for kind in kinds for path in sorted((ROOT / "tests" / kind).glob("test_*.py"))
     }
     mutated = [str(path.relative_to(ROOT)) for folder in MUTATED for path in (ROOT / folder).glob("*.py")]
     near = distances(mutated, importers, tests)
-    return sorted({*WHOLE_PATH, *(test for test, steps in near.items() if steps == 1)} - UNFIT.keys())
+    whole_path = [test for test in WHOLE_PATH if test in tests]
+    return sorted({*whole_path, *(test for test, steps in near.items() if steps == 1)} - UNFIT.keys())
 
 
 def configuration(tests: Iterable[str], files: Iterable[str]) -> str:
@@ -164,13 +166,14 @@ def main() -> int:
     if not CLONE.exists():
         git("clone", "--quiet", ".", str(CLONE))
     git("-C", str(CLONE), "fetch", "--quiet", str(ROOT), "HEAD")
-    git("-C", str(CLONE), "reset", "--quiet", "--hard", "FETCH_HEAD")
-    keep_results(CLONE)
-    with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write(configuration(nearest_tests(), os.listdir(CLONE)))
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(os.cpu_count() or 1)]
-    if subprocess.run(command, cwd=CLONE, check=False).returncode:
-        return 1
+    for kinds in ROUNDS:
+        git("-C", str(CLONE), "reset", "--quiet", "--hard", "FETCH_HEAD")
+        keep_results(CLONE)
+        with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
+            file.write(configuration(nearest_tests(kinds), os.listdir(CLONE)))
+        if subprocess.run(command, cwd=CLONE, check=False).returncode:
+            return 1
     found = scores(CLONE / "mutants")
     left = unexplained(found, tomllib.loads(REASONS.read_text(encoding="utf-8")))
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {''.join(git('rev-parse', '--short', 'HEAD'))}"

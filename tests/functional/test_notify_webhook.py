@@ -170,6 +170,15 @@ def test_a_template_is_filled_in_and_signed_if_so_wished(hooked: Hooked, provide
     assert verified(provider, 1) == json.loads(provider.bodies[0])
 
 
+def test_a_template_has_the_message_cut_and_the_time(hooked: Hooked, provider: Provider) -> None:
+    template = json.dumps({"text": "{message}", "at": "{time}"})
+    request = {key: value for key, value in REQUEST.items() if key != "timestamp"} | {"message": "x" * 99}
+    hooked.invoke(request, channel(format="template", template=template, longest=40))
+    sent = json.loads(provider.bodies[0])
+    assert 20 < len(sent["text"]) <= 40
+    assert sent["at"] == f"{datetime.fromtimestamp(NOW, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def test_fixed_headers_are_sent(hooked: Hooked, provider: Provider) -> None:
     hooked.invoke(REQUEST, channel(headers=("X-Tag: a: b", "User-Agent: mine")))
     assert provider.sent[0]["X-Tag"] == "a: b"
@@ -210,7 +219,8 @@ def test_the_request_says_which_of_several_channels(hooked: Hooked, provider: Pr
 
 
 def test_an_option_that_there_is_not_reaches_nobody(hooked: Hooked, provider: Provider) -> None:
-    assert hooked.fails(InvalidRequestError, {**REQUEST, "options": {"priority": 3}}).key == "options"
+    error = hooked.fails(InvalidRequestError, {**REQUEST, "options": {"priority": 3}})
+    assert (error.message, error.key) == ("options: a channel of kind webhook has none", "options")
     assert provider.bodies == []
 
 
@@ -277,7 +287,7 @@ def test_what_its_owner_can_mend_waits_for_long_and_reads_the_address_anew(
     assert hooked.parameters.forgotten == 1
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308, 304])
 def test_a_redirect_is_not_followed_and_waits(hooked: Hooked, provider: Provider, status: int) -> None:
     provider.status, provider.headers = status, {"Location": f"{provider.url}/elsewhere"}
     error = hooked.fails(ChannelUnavailableError)

@@ -32,6 +32,8 @@ def test_everything_that_may_be_published_is_kept() -> None:
         has_idempotency_key=True,
         channels=("pushover",),
     )
+    both = read(json.dumps(LEAST | {"channels": ["b", "a"]}), "sns-1", NOW, stage(channels=("a", "b")))
+    assert (both.fields["channels"], both.channels) == ("b, a", ("b", "a"))
     least = Message("sns-1", "notifications", NOW, {"title": "T", "message": "M"}, channels=("pushover",))
     assert read(json.dumps(LEAST), "sns-1", NOW, stage()) == least
 

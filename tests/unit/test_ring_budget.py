@@ -12,6 +12,7 @@ from chalicelib.logic.ring_budget import (
     SUMMARY_SHARE,
     Balance,
     apply_quota,
+    free_at,
     pace_for,
     spend_ring,
 )
@@ -58,6 +59,27 @@ def test_a_provider_s_quota_slows_messages_down_and_no_summary() -> None:
 
 FAST = Rings(30, DAY)
 """Whose budget is a ring each two seconds."""
+
+
+def test_a_summary_waits_for_the_ring_that_comes_back_first() -> None:
+    balance = Balance()
+    while more := spend_ring(balance, RINGS, SUMMARY_SHARE, NOW, paced=False):
+        balance = more
+    free = free_at(balance, RINGS, NOW, paced=False)
+    assert NOW < free < NOW + HOUR
+    assert spend_ring(balance, RINGS, SUMMARY_SHARE, free - 1, paced=False) is None
+    assert spend_ring(balance, RINGS, SUMMARY_SHARE, free, paced=False)
+    assert free_at(balance, RINGS, free + 1, paced=False) == free + 1
+
+
+def test_an_early_summary_waits_for_the_quota_s_pace_and_one_that_keeps_its_pause_does_not() -> None:
+    paced = Balance(paced_at=NOW + 30 * DAY, pace=600, pace_until=NOW + HOUR)
+    assert free_at(paced, RINGS, NOW, paced=True) == NOW + HOUR
+    assert free_at(paced, RINGS, NOW, paced=False) == NOW
+
+
+def test_a_balance_of_a_clock_that_was_years_ahead_keeps_no_summary_waiting() -> None:
+    assert free_at(Balance(hour_at=NOW + 999 * DAY, day_at=NOW + 999 * DAY), RINGS, NOW, paced=True) == NOW
 
 
 @pytest.mark.parametrize(

@@ -784,6 +784,11 @@ def test_the_error_of_what_is_no_json_never_quotes_it(text: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_json_that_is_nested_too_deeply_is_said_to_be() -> None:
+    with pytest.raises(ValueError, match=r"^expected JSON that is not nested so deeply$"):
+        Message.deserialize("[" * 99_999)
+
+
 def test_what_is_known_of_a_message_survives_publication_and_is_left_out_where_there_is_nothing() -> None:
     message = Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True, "5e4de7", "c4a113")
     assert Message.deserialize(message.serialize()) == message

@@ -152,6 +152,20 @@ def test_any_other_address_is_refused_without_being_quoted(address: str) -> None
     assert "MARKER" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://example.com/a b", "expected an address in ASCII without spaces, control characters or a backslash"),
+        ("https://example.com:65536/", "expected an address with a host and, if any, a port from 0 to 65535"),
+        ("https://169.254.169.254/", "expected an address of another machine"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said(address: str, said: str) -> None:
+    with pytest.raises(WebhookMistake) as caught:
+        webhook_request.checked_address(address, local=False)
+    assert str(caught.value) == said
+
+
 def test_on_stage_local_http_leads_nowhere_but_to_this_machine() -> None:
     for address in ("http://example.com/", "http://10.0.0.1/", "http://127.0.0.1.example.com/", "ftp://127.0.0.1/"):
         with pytest.raises(WebhookMistake):
@@ -258,6 +272,8 @@ def test_no_markdown_of_a_visitor_is_left_for_discord(text: str) -> None:
     said = body("discord", Notification("id-1", "A title", text))["content"].removeprefix("**A title**\n")
     for mark in "*_~`|#[]()<@:":
         assert said.count(mark) == said.count(f"\\{mark}") == text.count(mark)
+    titled = body("discord", Notification("id-1", "1 * 2 @everyone", "M"))["content"]
+    assert titled.startswith("**1 \\* 2 \\@everyone**\n")
 
 
 def test_teams_is_given_a_card_with_a_run_of_plain_text_for_each_line() -> None:
