@@ -198,9 +198,12 @@ def summary_notification(channel: str, batch: Batch, dependencies: SummaryDepend
     texts = dependencies.texts
     since = datetime.fromtimestamp(batch.since, UTC).strftime("%Y-%m-%d %H:%M")
     lines = [texts["summary_since"].format(count=batch.count, since=since)]
-    ids = dict.fromkeys([*batch.ids[: MAX_LINES - 1], batch.newest])
+    ids = list(dict.fromkeys([*batch.ids, batch.newest]))
+    named = ids[:MAX_LINES]
+    if batch.newest not in named:
+        named[-1] = batch.newest
     written, until = [], dependencies.now() + NAMING_TIME
-    for message_id in ids:
+    for message_id in named:
         if dependencies.now() >= until:
             break
         if (fields := dependencies.find_fields(message_id)) is not None:

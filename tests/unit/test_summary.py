@@ -56,6 +56,17 @@ def test_of_many_the_first_eleven_and_the_newest_are_named() -> None:
     assert lines[-1] == EN["summary_more"].format(count=28)
 
 
+@pytest.mark.parametrize("newest", ["0", "10", "11"])
+def test_of_twelve_all_are_named_in_their_order_whichever_is_the_newest(newest: str) -> None:
+    lines = summary(Batch(12, NOW, tuple(map(str, range(12))), newest, NOW)).message.splitlines()
+    assert lines[1:] == [f"› Ada {number}: Hi" for number in range(12)]
+
+
+def test_a_message_that_was_counted_twice_takes_no_line_of_another() -> None:
+    lines = summary(Batch(13, NOW, ("0", *map(str, range(12))), "3", NOW)).message.splitlines()
+    assert lines[1:] == [*(f"› Ada {number}: Hi" for number in range(12)), EN["summary_more"].format(count=1)]
+
+
 @pytest.mark.parametrize(("seconds", "named"), [(0, 3), (NAMING_TIME - 1, 2), (NAMING_TIME, 1)])
 def test_a_slow_table_delays_no_summary(seconds: int, named: int) -> None:
     now = Clock()
