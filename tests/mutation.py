@@ -55,6 +55,8 @@ class Score:
     killed: int = 0
     survived: dict[str, int] = field(default_factory=dict)
     """How many changes of each function no test noticed, those that no test reached among them."""
+    untried: int = 0
+    """How many changes were not tried, as the run was stopped."""
 
     @property
     def mutants(self) -> int:
@@ -98,7 +100,9 @@ def scores(folder: Path) -> dict[str, Score]:
         for mutant, code in json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].items():
             if code in _KILLED_BY:
                 found[module].killed += 1
-            elif code is not None:
+            elif code is None:
+                found[module].untried += 1
+            else:
                 function = name_of(mutant)
                 survived = found[module].survived
                 survived[function] = survived.get(function, 0) + 1
@@ -129,15 +133,18 @@ def section(found: Mapping[str, Score], left: int, when: str) -> str:
         for module, score in sorted(found.items(), key=lambda item: (item[1].percent, item[0]))
     ]
     whole = Score(
-        sum(score.killed for score in found.values()), Counter(all=sum(s.mutants - s.killed for s in found.values()))
+        sum(score.killed for score in found.values()),
+        Counter(all=sum(score.mutants - score.killed for score in found.values())),
+        sum(score.untried for score in found.values()),
     )
+    stopped = f" The run was stopped: {whole.untried:,} more are to be tried." if whole.untried else ""
     return "\n".join(
         [
             MUTATION,
             "",
             f"mutmut changed `{'` and `'.join(MUTATED)}` in {whole.mutants:,} small ways, one at a time. "
             f"A test noticed **{whole.percent:.1f} %** of them ({when}). Why a change may go unnoticed stands in "
-            f"`tests/survivors.toml`; {left} functions have one without a reason.",
+            f"`tests/survivors.toml`; {left} functions have one without a reason.{stopped}",
             "",
             "| module | changes | unnoticed | score |",
             "| --- | ---: | ---: | ---: |",
@@ -172,15 +179,23 @@ def main() -> int:
         keep_results(CLONE)
         with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
             file.write(configuration(nearest_tests(kinds), os.listdir(CLONE)))
-        if subprocess.run(command, cwd=CLONE, check=False).returncode:
-            return 1
+        if stopped := not _ran(command):
+            break
     found = scores(CLONE / "mutants")
     left = unexplained(found, tomllib.loads(REASONS.read_text(encoding="utf-8")))
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {''.join(git('rev-parse', '--short', 'HEAD'))}"
     page = RESULT.read_text(encoding="utf-8").partition(MUTATION)[0]
     RESULT.write_text(f"{page.rstrip()}\n\n{section(found, len(left), when)}", encoding="utf-8")
     sys.stdout.write("".join(f"{each}\n" for each in left))
-    return 0
+    return int(stopped)
+
+
+def _ran(command: list[str]) -> bool:
+    """Run mutmut; returns whether it came to its end. What it has tried when it is interrupted counts."""
+    try:
+        return subprocess.run(command, cwd=CLONE, check=False).returncode == 0
+    except KeyboardInterrupt:
+        return False
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def test_all_files_of_the_clone_are_copied_but_for_those_that_mutmut_knows_and_i
 def test_failed_crashed_and_endless_count_as_noticed_and_unreached_as_not(tmp_path: Path) -> None:
     write(tmp_path, "spam", {f"chalicelib.spam.x_f__mutmut_{code}": code for code in (1, 3, 24, -9, 0, 5, 33)})
     write(tmp_path, "mail", {"chalicelib.mail.x_g__mutmut_1": 1, "chalicelib.mail.x_g__mutmut_2": None})
-    assert scores(tmp_path) == {"chalicelib.spam": Score(4, {"f": 3}), "chalicelib.mail": Score(1, {})}
+    assert scores(tmp_path) == {"chalicelib.spam": Score(4, {"f": 3}), "chalicelib.mail": Score(1, {}, 1)}
 
 
 def test_a_later_run_keeps_what_was_noticed_of_files_that_are_left(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_later_run_keeps_what_was_noticed_of_files_that_are_left(tmp_path: Pat
     (tmp_path / "chalicelib" / "spam.py").touch()
     keep_results(tmp_path)
     assert [path.name for path in results.rglob("*.*")] == ["spam.py.meta"]
-    assert scores(results) == {"chalicelib.spam": Score(1, {})}
+    assert scores(results) == {"chalicelib.spam": Score(1, {}, 1)}
 
 
 def test_only_functions_without_a_reason_are_left() -> None:
@@ -56,3 +56,8 @@ def test_the_page_has_the_lowest_score_first() -> None:
     assert "12 small ways" in page
     assert "**83.3 %** of them (today, abc)" in page
     assert page.index("| `mail` | 2 | 1 | 50 % |") < page.index("| `spam` | 10 | 1 | 90 % |")
+    assert "to be tried" not in page
+
+
+def test_the_page_of_a_run_that_was_stopped_says_how_many_changes_are_left() -> None:
+    assert "3 more are to be tried" in section({"chalicelib.spam": Score(9, {"f": 1}, 3)}, 1, "today, abc")
