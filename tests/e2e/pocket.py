@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import requests
 
 from chalicelib.inbox.views import CSRF
-from chalicelib.logic.inbox_links import Link, link_token
+from chalicelib.logic.inbox_links import LINK_LIFE, Link, link_token
 from tests.e2e.harness import PATIENCE, Harness
 
 
@@ -27,7 +27,8 @@ class Pocket:
 
     def link(self, message_id: str, path: str = "open") -> str:
         """Return a new link to a message, or where a fresh one is asked for."""
-        link = Link(self._channel, message_id, int(time.time()) + 3600, str(time.time_ns()))
+        # As that of a message that comes now: later than the end of the sessions that another test has ended.
+        link = Link(self._channel, message_id, int(time.time()) + LINK_LIFE + 1, str(time.time_ns()))
         return f"{path}?token={link_token(link, self._stage, self._key)}"
 
     def gets(self, path: str) -> requests.Response:
