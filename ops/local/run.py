@@ -116,7 +116,9 @@ def _redeploy_on_change(
         try:
             found = stack.deploy(steps.append)
             echo(f"{READY}\n" + (f"\n{_forms(found)}\n" if _forms(found) != _forms(addresses) else ""))
-            addresses.clear()
+            # The thread that names the right address of a form reads them meanwhile, so none is gone for a moment.
+            for gone in addresses.keys() - found.keys():
+                del addresses[gone]
             addresses.update(found)
         except (OpsError, OSError) as error:
             if not stop.is_set():
