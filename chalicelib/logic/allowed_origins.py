@@ -54,7 +54,7 @@ def origin_to_link_to(site: Site | None, origin: str | None, allowed: bool) -> s
     Empty for none.
     """
     if site and site.loopback and origin == "null":
-        return ""  # On stage local one page stands in for the `thanks` of all sites, and leads back to none.
+        return ""  # On stage local all sites have the same `thanks` page, which is no way back to one of them.
     known = printable_origin(origin)
     # An allowed origin that isn't the site's is Herald's own error page, or no page at all.
     if site and ("://" not in known or (allowed and not belongs_to_site(site, origin))):

@@ -35,8 +35,8 @@ def attachments(
 ) -> tuple[Attachment, ...]:
     """The attachments of wanted files.
 
-    ``contents`` holds their bytes by ``bucket_key``; what is not there is left out, and so is an image that can't be
-    cleaned of what tells of its photographer, and what would be too large together.
+    ``contents`` holds their bytes by ``bucket_key``. A file that is not in it is left out, and so is an image whose
+    metadata can't be removed, and a file with which all would be too large together.
     """
     found: list[Attachment] = []
     room = limits.size

@@ -235,8 +235,8 @@ class _Run:
     def _take_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Spend a ring of the channel's budget and return True; without one, let the next summary count the message.
 
-        A channel spends a ring at its first attempt only; what a person replays or lets through rings anyway. The
-        summary counts the message before its record says so: a run that dies in between leaves a message that is
+        A channel spends a ring at its first attempt only. What the owner replays or releases is notified without one.
+        The summary counts the message before its record says so: a run that dies in between leaves a message that is
         counted and tried again, never one that nobody hears of.
         """
         if delivery != Delivery() or self._dependencies.ring_budget.take(channel, self._person_rank, now):

@@ -139,7 +139,7 @@ class Invocation:
     event_id: str
     """Lambda's request id: the same for all runs of one event, which Lambda retries and may deliver twice."""
     run_id: str
-    """Made anew for each run."""
+    """Another one for each run."""
     ends_at: int
     """The second at which Lambda ends this run, finished or not."""
 

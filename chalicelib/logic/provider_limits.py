@@ -27,7 +27,7 @@ class Limit(NamedTuple):
 
     @property
     def usable(self) -> int:
-        """What a text may have: all but the margin."""
+        """The length that a text may have: ``maximum`` without ``margin``."""
         return self.maximum - self.margin
 
     def scaled(self, share: float) -> Limit:
