@@ -3,8 +3,8 @@
 ::
 
     HeraldError
-    ├── SubmissionError            show it to the visitor; nothing was published
-    ├── PublishError               nothing was published; the visitor may try again
+    ├── SubmissionError            show it to the visitor; nothing was published, but perhaps at 500 and 503
+    ├── PublishError               the topic did not confirm a message, which it may have; the visitor may try again
     ├── SecretsError               a secret is missing or could not be read
     ├── CaptchaError               a captcha's token could not be verified; counts nothing
     ├── FilesError                 a form's files could not be kept; the visitor may try again, or Lambda does
@@ -14,7 +14,7 @@
     ├── DeliveryIncompleteError    a channel still has to deliver; Lambda retries
     ├── EventFailedError           a test event asked to fail
     ├── CanaryError                a channel could not have delivered; Lambda retries
-    └── InvokeError                an error of the Lambda Invoke API
+    └── FunctionError              what Herald's functions raise to their callers: part of their contract
         ├── InvalidRequestError    the caller's mistake: don't retry
         ├── NotFoundError          there is no such message
         ├── UnavailableError       nothing could be read: retry after a pause
@@ -55,7 +55,7 @@ class SubmissionError(HeraldError):
     Parameters
     ----------
     status:
-        HTTP status of the answer: 400, 403, 404, 413, 415 or 422; 500 or 503 where the visitor made no mistake.
+        HTTP status of the answer: 400, 403, 404, 405, 413, 415 or 422; 500 or 503 where the visitor made no mistake.
     code:
         What happened: a key of ``texts/``.
     problems:
@@ -78,7 +78,7 @@ class SubmissionError(HeraldError):
 
 
 class PublishError(HeraldError):
-    """The topic did not accept a message. ``reason`` is an error code or class name, safe to log."""
+    """The topic did not confirm a message, and may have it. ``reason`` is an error code or class name, safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the topic did not accept the message: {reason}")
@@ -137,8 +137,8 @@ class CanaryError(HeraldError):
     """A canary found a channel that could not have delivered; the error's message names it and why."""
 
 
-class InvokeError(HeraldError):
-    """An error of the Lambda Invoke API, and part of its contract (docs/contracts).
+class FunctionError(HeraldError):
+    """What one of Herald's functions raises to its caller, and part of its contract (docs/contracts).
 
     Lambda gives a caller two strings. ``errorType`` is the class name here. ``errorMessage`` is a JSON object with
     ``message`` for people and, for programs, ``key`` (the wrong part of the request) or ``retry_after`` (seconds).
@@ -156,19 +156,19 @@ class InvokeError(HeraldError):
         self.retry_after = retry_after
 
 
-class InvalidRequestError(InvokeError):
+class InvalidRequestError(FunctionError):
     """The request does not match the contract; ``key`` names the wrong part."""
 
 
-class NotFoundError(InvokeError):
+class NotFoundError(FunctionError):
     """There is no such message: it was never received, is not stored yet, or was deleted."""
 
 
-class UnavailableError(InvokeError):
+class UnavailableError(FunctionError):
     """Nothing could be read now, and a later attempt may succeed."""
 
 
-class NotifierError(InvokeError):
+class NotifierError(FunctionError):
     """A notifier did not deliver, or may not have."""
 
 

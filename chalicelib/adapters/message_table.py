@@ -1,12 +1,13 @@
 """The DynamoDB table that stores every message and what became of it on each channel.
 
 A message is two items. ``fields#<id>`` holds what the visitor wrote, as a list of names and values in the order sent,
-and the names of the files that came with it; it is written once, before the other, and never again, so a long text is
-paid for once. ``<id>`` is the record, small whatever was written: ``deliveries`` maps each channel's name to its state;
-``held`` says why no channel is tried, ``signals`` and ``score`` what looks like spam, ``duplicate_of`` which message
-had the same content, ``rejected`` what was wrong with a publication. ``history`` has a line for each outcome of each
-channel. ``due_at`` and ``due`` exist as long as the scheduled retry has something to do: an index of these two holds
-nothing else. ``replayed_at`` is when a person last replayed the message.
+and the names of the files that came with it; it is written before the other and never changed. A repeated event
+writes it again, unless it is over :data:`LARGE_FIELDS`, so that a long text is paid for once. ``<id>`` is the record,
+small whatever was written: ``deliveries`` maps each channel's name to its state; ``held`` says why no channel is tried,
+``signals`` and ``score`` what looks like spam, ``duplicate_of`` which message had the same content, ``rejected`` what
+was wrong with a publication. ``history`` has a line for each outcome of each channel. ``due_at`` and ``due`` exist as
+long as the scheduled retry has something to do: an index of these two holds nothing else. ``replayed_at`` is when a
+person last replayed the message.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ COMPARED_FIELDS = ("state", "attempts", "claimed_by")
 
 
 class MessageTable:
-    """A :class:`~chalicelib.logic.delivery_types.MessageStore` in DynamoDB, by conditional writes alone."""
+    """A :class:`~chalicelib.logic.delivery_types.MessageStore` in DynamoDB. Each change of a record is one
+    conditional write.
+    """
 
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -92,7 +95,8 @@ class MessageTable:
             item["duplicate_of"] = verdict.duplicate_of
         if verdict.rejection:
             item["rejected"] = verdict.rejection
-        self._add_fields(message, expires_at, only_once=id_from_key)
+        if not verdict.rejection:
+            self._add_fields(message, expires_at, only_once=id_from_key)
         existing = self._table.put(item, "attribute_not_exists(id)")
         return _record(existing) if existing is not None else None
 
@@ -100,8 +104,6 @@ class MessageTable:
         """Write the item of what was sent. ``only_once`` keeps an existing item, and raises InvalidRequestError if its
         fields differ."""
         pairs = list(message.fields.items())
-        if not pairs and not message.files:
-            return
         files = {"files": [file.as_json() for file in message.files]} if message.files else {}
         existing = self._table.put(
             {"id": fields_key(message.id), "pairs": pairs, "expires_at": expires_at, **files},
@@ -161,7 +163,7 @@ class MessageTable:
         self._table.update(message_id, update, values, condition="attribute_exists(id)")
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
-        """A message and its record; None when it doesn't exist (any more)."""
+        """A message and its record; None when either doesn't exist (any more)."""
         item = self._table.read(message_id)
         if not is_record(item):
             return None

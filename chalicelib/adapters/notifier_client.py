@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import errors
 from chalicelib.adapters import herald_client  # The client that other programs may copy: they call notifiers so, too.
 from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
-from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, InvokeError
+from chalicelib.errors import ChannelUnavailableError, ChannelUncertainError, FunctionError
 from chalicelib.logic.notification import Notification, Quota
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
 
-_ERRORS: dict[type[herald_client.FunctionError], type[InvokeError]] = {
+_ERRORS: dict[type[herald_client.FunctionError], type[FunctionError]] = {
     herald_client.InvalidRequestError: errors.InvalidRequestError,
     herald_client.ChannelRejectedError: errors.ChannelRejectedError,
     herald_client.ChannelUnavailableError: errors.ChannelUnavailableError,
@@ -34,7 +34,7 @@ class NotifierClient:
         """What the provider said last that it still takes."""
 
     def notify(self, notification: Notification) -> str:
-        """Deliver; returns the provider's reference, raises an :class:`~chalicelib.errors.InvokeError`."""
+        """Deliver; returns the provider's reference, raises an :class:`~chalicelib.errors.FunctionError`."""
         answer = self._invoke(replace(notification, channel=self._channel, check=False))
         if answer.get("status") != "delivered" or "reference" not in answer:
             raise self._unknown_answer_error()
@@ -50,7 +50,7 @@ class NotifierClient:
             raise self._unknown_answer_error() from None
 
     def _invoke(self, notification: Notification) -> herald_client.Answer:
-        """Invoke the function and return its answer; raises an :class:`~chalicelib.errors.InvokeError`."""
+        """Invoke the function and return its answer; raises an :class:`~chalicelib.errors.FunctionError`."""
         try:
             return herald_client.call(self._client, self._function, notification.as_request(), _classify_error)
         except herald_client.NotRunError as error:

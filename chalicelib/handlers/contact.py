@@ -34,8 +34,8 @@ def answer(request: Request | None, site: str) -> Response:
     ``OPTIONS`` is a browser's preflight. ``POST`` is validated, published, and only then said to be accepted. A program
     gets JSON, 202 ``{"id", "status": "accepted", "next"}``, or what another service's script expects with 200; htmx
     gets a fragment; a browser gets 303 to the page that the form wished for or to the site's thanks page. Errors are
-    problem documents (RFC 9457) or, for a browser without JavaScript, a page: 400, 403, 404, 413, 415, 422, 500, and
-    503 when the topic or the bucket of files did not accept. Any other method gets 405.
+    problem documents (RFC 9457), for htmx a fragment or, for a browser without JavaScript, a page: 400, 403, 404, 413,
+    415, 422, 500, and 503 when the topic or the bucket of files did not confirm. Any other method gets 405.
     """
     # Basin's older scripts add .json to a form's address to ask for JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
     form_request = FormRequest(request, composition.get_container().stage.sites.get(site.removesuffix(".json")))
@@ -104,7 +104,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     """Read, check and publish a form; returns the message, and where its visitor goes next.
 
     Raises :class:`SubmissionError` for what can't be accepted, :class:`FilesError` where its files could not be kept
-    and :class:`PublishError` where the topic did not accept.
+    and :class:`PublishError` where the topic did not confirm that it accepted.
     """
     container = composition.get_container()
     read_error = None
@@ -203,7 +203,7 @@ def _captcha_token(form: Submission, site: Site) -> str:
 
 
 def _record_unexpected(error: Exception) -> SubmissionError:
-    """A fault of ours: Chalice would answer in its own words. The visitor must know that nothing was taken."""
+    """Log a fault of ours and return what the visitor is told; Chalice would answer in its own words."""
     frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     logger.error("Unexpected", extra={"exception_name": type(error).__name__, "frames": frames})
     return SubmissionError(500, "unexpected")

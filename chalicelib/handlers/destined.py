@@ -1,4 +1,7 @@
-"""``destined``: Lambda runs it asynchronously for every record that SNS delivers."""
+"""``destined``: Lambda runs it asynchronously for every record that SNS delivers.
+
+Herald itself queues retries for it in the same shape (``adapters/destined_runs.py``).
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def prepare(function: str) -> None:
 
 
 def handle(event: dict[str, Any], context: Any) -> dict[str, object]:
-    """Deliver one message, or answer one test event.
+    """Deliver a message, try a stored one again, send a summary, or answer a canary or test event.
 
     Returns ``{"source", "action", "message"}`` for the bus. An exception makes Lambda run the event again, and report
     it to the bus once the retries are over.
@@ -111,7 +114,7 @@ def _captcha_signals(message: Message, site: Site | None, invocation: Invocation
 
     container = composition.get_container()
     if container.messages.find_record(message.id):
-        return []  # A retry: the record's verdict counts.
+        return []  # The same message came again, from Lambda, SNS or its sender: the record's verdict counts.
     verify = container.captcha_service(site.name)
     signal, reason = check(
         message, site.spam.captcha, container.recent_activity, verify, invocation.run_id, container.now()

@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 from chalicelib import composition
-from chalicelib.errors import FilesError, InvalidRequestError, InvokeError, RetryError, SecretsError, StoreError
+from chalicelib.errors import FilesError, FunctionError, InvalidRequestError, RetryError, SecretsError, StoreError
 from chalicelib.inbox import views
 from chalicelib.inbox.filters import Filter, FilterError
 from chalicelib.inbox.views import CSRF, Counts, Shell
@@ -236,7 +236,7 @@ class _Inbox:
         )
         try:
             self._container.notifiers[link.channel].notify(notification)
-        except InvokeError as error:
+        except FunctionError as error:
             logger.error("A fresh link was not sent", extra={"channel": link.channel, "reason": error.message})
             trouble = Trouble("The link could not be sent", "Try again in some minutes.", type(error).__name__)
             return _page(views.troubled(self.shell, trouble, "./"), HTTPStatus.SERVICE_UNAVAILABLE)

@@ -23,7 +23,7 @@ def handle(kind: str, request: object, context: Any) -> dict[str, object]:
 
     Returns ``{"channel": …, "status": "delivered", "reference": …}``, with ``quota`` where the provider tells it, or
     for a request with ``check``, ``{"channel": …, "checked": True, "quota": …}``. Raises
-    :class:`~chalicelib.errors.InvokeError`.
+    :class:`~chalicelib.errors.FunctionError`.
     """
     notification = Notification.from_request(request)
     logger.set_correlation_id(notification.id)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from chalicelib.errors import CanaryError, InvokeError
+from chalicelib.errors import CanaryError, FunctionError
 from chalicelib.logic.delivery_types import CheckingNotifier
 from chalicelib.logic.notification import Notification
 
@@ -77,10 +77,10 @@ def arrive(
     log.record_arrival(canary, now())
     request = Notification(canary.id, "Canary", "Nobody is to read this.", canary.sent_at, check=True)
 
-    def check(channel: str) -> InvokeError | None:
+    def check(channel: str) -> FunctionError | None:
         try:
             notifiers[channel].check(request)
-        except InvokeError as error:
+        except FunctionError as error:
             return error
         return None
 

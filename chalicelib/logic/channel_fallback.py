@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from chalicelib.errors import ChannelUncertainError, InvokeError
+from chalicelib.errors import ChannelUncertainError, FunctionError
 from chalicelib.logic.delivery_types import Notifier
 from chalicelib.logic.notification import Notification
 
@@ -19,10 +19,10 @@ def notify_owner(
     """Try the channels in order until one accepts the notification; returns its name.
 
     A channel whose outcome is uncertain counts as accepted if no other accepts; with ``at_most_once`` no other is
-    tried. Where every channel fails, the last :class:`~chalicelib.errors.InvokeError` is raised.
+    tried. Where every channel fails, the last :class:`~chalicelib.errors.FunctionError` is raised.
     """
     uncertain = ""
-    last_error: InvokeError | None = None
+    last_error: FunctionError | None = None
     for channel in channels:
         try:
             notifiers[channel].notify(notification)
@@ -31,7 +31,7 @@ def notify_owner(
             if at_most_once:
                 return channel
             uncertain = uncertain or channel
-        except InvokeError as error:
+        except FunctionError as error:
             last_error = error
     if uncertain:
         return uncertain

@@ -19,8 +19,8 @@ from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
     DeliveryIncompleteError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
 )
 from chalicelib.logic.delivery_types import (
     NEVER,
@@ -60,9 +60,12 @@ def deliver(
     Raises
     ------
     DeliveryIncompleteError
-        At least one channel still waits; Lambda must run the message again.
-    FilesError
-        The message's files could not be kept; likewise.
+        At least one channel still waits, and this event stored the message or this run changed it; Lambda must run
+        the event again.
+    FilesError, StoreError
+        The message's files or its record could not be kept; likewise.
+    InvalidRequestError
+        A notification's key was used before, for other content.
     """
     # Should this run die before it records an outcome, the scheduled retry finds the message.
     due_at = NEVER if verdict.hold_reason else dependencies.now() + CLAIM_SECONDS
@@ -77,8 +80,10 @@ def deliver(
         return _result(message, action, record)
     run = _Run(message, record, dependencies, invocation, files)
     run.try_channels()
-    reports = stored_by_this_event or run.changed
-    action = action_of_run(run.deliveries, dependencies.channels) if reports else Action.UNCHANGED
+    # Lambda's retry of the event that stored the message reports again: the run before may have died before it did.
+    # Any other event reports only what it changed.
+    must_report = stored_by_this_event or run.changed
+    action = action_of_run(run.deliveries, dependencies.channels) if must_report else Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
 
 
@@ -87,9 +92,11 @@ def deliver_again(
 ) -> DeliveryResult:
     """Try every channel of a stored message that is due: a run that the scheduled retry or a replay asked for.
 
-    Returns how the message ended. While a channel waits, that is ``waiting``: no error, as the scheduled retry comes
-    again. Where this run changed nothing it is ``unchanged``, except that a loss (``uncertain``, ``undeliverable``) is
-    reported again. Raises :class:`~chalicelib.errors.FilesError` where the message's files could not be kept.
+    Returns how the message ended: why it is held, if it is; ``waiting`` while a channel waits, which is no error, as
+    the scheduled retry comes again. Otherwise, where this run changed nothing, ``unchanged``, except that a loss
+    (``uncertain``, ``undeliverable``) is reported again.
+
+    Raises :class:`~chalicelib.errors.FilesError` where the message's files could not be kept.
     """
     record = hold_if_duplicate(message, record, dependencies)
     if record.verdict.hold_reason:
@@ -235,11 +242,12 @@ class _Run:
     def _take_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Spend a ring of the channel's budget and return True; without one, let the next summary count the message.
 
-        A channel spends a ring at its first attempt only. What the owner replays or releases is notified without one.
+        A channel spends a ring at its first attempt only. What the owner replays, or releases from quarantine, is no
+        longer untouched and is notified without one.
         The summary counts the message before its record says so: a run that dies in between leaves a message that is
         counted and tried again, never one that nobody hears of.
         """
-        if delivery != Delivery() or self._dependencies.ring_budget.take(channel, self._person_rank, now):
+        if not delivery.is_untouched or self._dependencies.ring_budget.take(channel, self._person_rank, now):
             return True
         self._dependencies.summaries().add(channel.name, self._message.id, self._person_rank, now)
         return False
@@ -296,7 +304,7 @@ def call_notifier(
     """Call the notifier once and return the delivery with its outcome."""
     try:
         reference = notifier.notify(notification)
-    except InvokeError as error:
+    except FunctionError as error:
         state = state_after(error)
         wait = pause_after(claimed.attempts, channel, error.retry_after or 0)
         return replace(
@@ -310,7 +318,7 @@ def call_notifier(
     return replace(claimed, state=State.DELIVERED, claimed_until=0, reference=reference, since=now())
 
 
-def state_after(error: InvokeError) -> State:
+def state_after(error: FunctionError) -> State:
     """The state that a notifier's error leaves a channel in."""
     match error:
         case InvalidRequestError() | ChannelRejectedError():

@@ -68,9 +68,9 @@ class Action(StrEnum):
     QUARANTINED = "quarantined"
     SUMMARIZED = "summarized"
     WAITING = "waiting"
-    """A channel still can't deliver; only the scheduled retry ends so."""
+    """A channel still can't deliver: how a retry, replay or release ends. The run of a new message raises instead."""
     REJECTED_PUBLICATION = message_kinds.REJECTED_PUBLICATION
-    """What was published is neither a form's message nor a notification."""
+    """What was published is no valid message of its kind."""
 
     @classmethod
     def of_held(cls, reason: HoldReason) -> Action:
@@ -95,7 +95,12 @@ class Delivery:
     error: str = ""
     """The class of the last error."""
     since: int = 0
-    """When this state began; 0 before the first attempt."""
+    """When this state began: by an attempt, a replay or a release from quarantine; 0 before the first of them."""
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has tried, replayed or released it yet."""
+        return self == Delivery()
 
     def needs_owner_decision(self, channel: Channel | None) -> bool:
         """Whether the owner must decide: the outcome is uncertain, and the channel doesn't retry that by itself."""
@@ -118,8 +123,8 @@ class Record:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether no channel was tried or replayed yet."""
-        return all(delivery == Delivery() for delivery in self.deliveries.values())
+        """Whether no channel was tried, replayed or released yet."""
+        return all(delivery.is_untouched for delivery in self.deliveries.values())
 
     @property
     def can_notify(self) -> bool:
@@ -192,7 +197,7 @@ class MessageStore(Protocol):
         """Remember for some days which message the publication of this id became."""
 
     def find(self, message_id: str) -> tuple[Message, Record] | None:
-        """A message and its record; None when it doesn't exist (any more)."""
+        """A message and its record; None when either doesn't exist (any more)."""
 
     def find_record(self, message_id: str) -> Record | None:
         """A message's record alone, whose size no visitor chooses; None when it doesn't exist (any more)."""
@@ -227,7 +232,7 @@ class Notifier(Protocol):
     """Delivers a notification to the owner by one channel."""
 
     def notify(self, notification: Notification) -> str:
-        """Deliver and return the provider's reference; raises an :class:`~chalicelib.errors.InvokeError`."""
+        """Deliver and return the provider's reference; raises an :class:`~chalicelib.errors.FunctionError`."""
 
 
 class CheckingNotifier(Notifier, Protocol):
@@ -238,7 +243,7 @@ class CheckingNotifier(Notifier, Protocol):
         """What the provider still takes, as its answer to the last delivery said; None where it said nothing."""
 
     def check(self, notification: Notification) -> Quota | None:
-        """Check without delivering; raises the :class:`~chalicelib.errors.InvokeError` that a delivery would.
+        """Check without delivering; raises the :class:`~chalicelib.errors.FunctionError` that a delivery would.
 
         Returns the remaining quota of the provider; None where there is none, or it is unknown.
         """

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from chalicelib.errors import HeraldError, InvokeError
+from chalicelib.errors import FunctionError, HeraldError
 from chalicelib.logic.channel_fallback import notify_owner
 from chalicelib.logic.delivery_types import CheckingNotifier
 from chalicelib.logic.notification import Notification, Quota
@@ -102,7 +102,7 @@ def _send_digest(
         channel = notify_owner(
             notification, digest.channels or site.channels, dependencies.notifiers, at_most_once=True
         )
-    except InvokeError:
+    except FunctionError:
         dependencies.log.put_back(site.name, until, before)
         raise
     dependencies.on_sent(site.name, channel)
@@ -184,6 +184,6 @@ class _Readiness:
             if name not in self._checked:
                 try:
                     self._checked[name] = self._notifiers[name].check(Notification("digest", "Check", "Check"))
-                except InvokeError as error:
+                except FunctionError as error:
                     self._checked[name] = type(error).__name__
         return {name: self._checked[name] for name in channels}

@@ -29,19 +29,21 @@ def hold_if_duplicate(message: Message, record: Record, dependencies: DeliveryDe
     """Hold a message that nobody was notified of yet if another one with its content is delivered instead.
 
     Returns the record as it is afterwards. Call it once the message is stored: a later message for which
-    :func:`find_earlier` returns this one relies on it.
+    :func:`claim_content` returns this one relies on it.
     """
     if record.verdict.hold_reason or not record.is_untouched:
         return record
-    first = find_earlier(message, dependencies)
+    first = claim_content(message, dependencies)
     if not first:
         return record
     dependencies.store.hold(message.id, first)
     return record.held_as_duplicate_of(first)
 
 
-def find_earlier(message: Message, dependencies: DeliveryDependencies) -> str:
-    """The id of an earlier message with the same content that is delivered instead of this one; empty if there is none.
+def claim_content(message: Message, dependencies: DeliveryDependencies) -> str:
+    """Remember this message as the one of its content to deliver, and return "".
+
+    Where an earlier one is delivered instead, return its id.
 
     A message with an idempotency key is never a duplicate. A message that notifies nobody replaces no other: one
     that is held, rejected or expired on every channel, or deleted.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chalicelib.errors import InvokeError
+from chalicelib.errors import FunctionError
 from chalicelib.logic.channel_fallback import notify_owner
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Notifier, Record, State
 from chalicelib.logic.message_kinds import KIND_CANARY
@@ -123,7 +123,7 @@ def send(
     """
     try:
         return notify_owner(alarm, channels, notifiers)
-    except InvokeError as error:
+    except FunctionError as error:
         wait = max(error.retry_after or 0, retry_after)
         log.put_back(failures, now + wait - QUIET)
         raise

@@ -66,7 +66,7 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     media_type, parameters = parse_media_type(content_type)
     if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body_bytes and is_json_object(body):
         media_type = JSON
-    # What counts are the texts: percent-encoding makes some scripts nine times as long, and others not at all.
+    # What counts are the texts: percent-encoding triples each byte beyond ASCII, and leaves plain letters as they are.
     if media_type == MULTIPART and uploads:
         # Of files that are a little too big, what was typed beside them is still read, so that no visitor loses it.
         if len(body) > limits.body_bytes + _READ_FACTOR * uploads.max_bytes:

@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-MAX_PUBLISHED = 240 * 1024
-"""Bytes that a serialized message may have: SNS takes 256 KiB together with its attributes. The services
-after it take 1 MB: docs/aws-readiness.md."""
+MAX_ON_THE_BUS = 240 * 1024
+"""Bytes that a serialized message may have as a JSON string inside an event.
+
+SNS takes 256 KiB, of the text before it is escaped, together with its attributes. The services after it take 1 MB:
+docs/aws-readiness.md.
+"""
 LATEST = 2**53 - 1
 """The last second of any time: up to here every JSON parser reads a number exactly (RFC 8259, 6)."""
 
@@ -68,7 +71,7 @@ class Message:
     """The visitor's language, for a site that answers its visitors by mail."""
 
     def serialize(self) -> str:
-        """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for SNS."""
+        """The JSON text that is published; raises :class:`SubmissionError` (413) when it is too large for an event."""
         text = json.dumps(
             {
                 "version": VERSION,
@@ -89,7 +92,7 @@ class Message:
             ensure_ascii=False,
             separators=(",", ":"),
         )
-        if _size_on_the_bus(text) > MAX_PUBLISHED:
+        if _size_on_the_bus(text) > MAX_ON_THE_BUS:
             raise SubmissionError(413, "message_too_large")
         return text
 
@@ -150,8 +153,8 @@ def replace_lone_surrogates(value: Any) -> Any:
 def _size_on_the_bus(text: str) -> int:
     """Bytes of the message once it stands as a JSON string inside an envelope, where each quotation mark costs two.
 
-    That is its form in the Lambda event and in the EventBridge entry that carries it. Lambda serializes with UTF-8;
-    control characters are the worst, six bytes for one.
+    That is its form in the Lambda event and in the EventBridge entry that carries it. Lambda serializes with UTF-8; a
+    quotation mark or backslash that was typed is the worst, four bytes for one.
     """
     return len(json.dumps(text, ensure_ascii=False).encode())
 

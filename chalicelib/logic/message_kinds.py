@@ -1,4 +1,4 @@
-"""The kinds of messages on the topic, and the answer to a test event."""
+"""The kinds of events that ``destined`` handles, and the answer to a test event."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ KIND_CONTACT = "contact"
 KIND_NOTIFICATION = "notification"
 """What a program publishes: ``logic/published_notification.py``."""
 KIND_RETRY = "retry"
-"""A retry of a stored message; its event holds only the id."""
+"""Asks for another run; the text is the id of a stored message, or of a channel's summary. No kind of the topic's."""
 KIND_CANARY = "canary"
 """Published by the function ``canary`` on a schedule. Nobody is notified of it: ``logic/canary_arrival.py``."""
 REJECTED_PUBLICATION = "rejected"
-"""The action for a publication that is of none of these kinds."""
+"""The action for a publication that is no valid message of its kind."""
 PLEASE_FAIL = "please fail"
 
 

@@ -37,7 +37,7 @@ def state_of(
     """Return a message's state, as its next run would find it; ``channels`` are its site's."""
     if verdict.hold_reason:
         return MessageState(verdict.hold_reason)
-    if deliveries and all(delivery == Delivery() for delivery in deliveries.values()):
+    if deliveries and all(delivery.is_untouched for delivery in deliveries.values()):
         return MessageState.STORED
     try:
         current = {name: end_overdue_claim(delivery, now) for name, delivery in deliveries.items()}

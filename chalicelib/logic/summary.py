@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from chalicelib.errors import InvokeError
+from chalicelib.errors import FunctionError
 from chalicelib.logic.delivery import CLAIM_SECONDS, state_after
 from chalicelib.logic.delivery_types import (
     SUMMARY_PREFIX,
@@ -181,7 +181,7 @@ def send_summary(name: str, dependencies: SummaryDependencies, invocation: Invoc
         return _result(name, Action.UNCHANGED)
     try:
         dependencies.notifiers[name].notify(request)
-    except InvokeError as error:
+    except FunctionError as error:
         state = state_after(error)
         if state is State.REJECTED:
             return end(Action.UNDELIVERABLE, state)

@@ -33,7 +33,7 @@ def validate(submission: Submission, site: Site, limits: Limits, *, accepts_any_
 def _find_problem(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:
     if LONE_SURROGATE.search(text):
         return Problem("TYPE_TEXT", sent_as)
-    # A field with a length of its own is counted in characters, so that no script has less room than another.
+    # A field with a length of its own is counted in characters, so that no alphabet has less room than another.
     longest = site.longest.get(name)
     if longest is not None:
         if len(text) > longest:

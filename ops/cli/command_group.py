@@ -111,7 +111,7 @@ def error_message(error: Exception) -> str:
         return str(error)
     if isinstance(error, ModuleNotFoundError):
         return incomplete(error)
-    from chalicelib.errors import HeraldError, InvokeError, StoreError
+    from chalicelib.errors import FunctionError, HeraldError, StoreError
     from ops.aws.error_messages import CLIENT_ERRORS, explain
 
     if isinstance(error, CLIENT_ERRORS):
@@ -119,7 +119,7 @@ def error_message(error: Exception) -> str:
     match error:
         case StoreError(reason="ResourceNotFoundException"):
             return "there is no message table; is the stage deployed, in this account and region?"
-        case InvokeError():
+        case FunctionError():
             return error.message
         case HeraldError():
             return str(error)

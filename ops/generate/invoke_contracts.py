@@ -15,8 +15,8 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
     NotFoundError,
     UnavailableError,
 )
@@ -119,7 +119,7 @@ def _request(required: tuple[str, ...], optional: tuple[str, ...], described: Ma
     }
 
 
-def _error(*classes: type[InvokeError]) -> Schema:
+def _error(*classes: type[FunctionError]) -> Schema:
     """Return the schema of what Lambda answers when a function raises one of ``classes``.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
@@ -143,7 +143,7 @@ def _error(*classes: type[InvokeError]) -> Schema:
     )
 
 
-def _first_line(cls: type[InvokeError]) -> str:
+def _first_line(cls: type[FunctionError]) -> str:
     return (inspect.getdoc(cls) or "").partition("\n")[0].rstrip(".").replace("``", "`")
 
 

@@ -63,8 +63,8 @@ REFUSALS: dict[int, tuple[str, tuple[str, ...]]] = {
             "unsupported_charset",
         ),
     ),
-    500: ("Something went wrong on our side; nothing was accepted.", ("unexpected",)),
-    503: ("The topic did not accept the message; nothing was accepted.", ("unavailable",)),
+    500: ("Something went wrong on our side.", ("unexpected",)),
+    503: ("The topic did not confirm the message.", ("unavailable",)),
 }
 """The meaning of each status of a refusal, and the codes that its ``errors`` may hold."""
 
@@ -193,7 +193,7 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
                 f"At most {limits.body_bytes // 1024} KiB and {limits.field_count} fields. JSON is UTF-8, and known "
                 "as an object without its type or as `text/plain` too; a form may declare any charset of the Encoding "
                 "Standard that browsers send forms in. The message is accepted (200, 202, 303) only after it was "
-                "published; what is refused was not."
+                "published; what is refused by 4xx was not."
             ),
             "parameters": [origin, *others],
             "requestBody": {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.notifier_client import NotifierClient
 from chalicelib.adapters.providers import kinds
-from chalicelib.errors import InvokeError
+from chalicelib.errors import FunctionError
 from chalicelib.functions import notifiers_of
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.settings import Stage
@@ -135,7 +135,7 @@ def check(stage: Stage, account: Account) -> Iterator[Checked]:
         try:
             quota = notifier.check(Notification(f"check-{uuid.uuid4()}", "Check", "Nobody is to read this."))
             yield Checked(channel, kind, missing, readable, "", quota)
-        except InvokeError as error:
+        except FunctionError as error:
             yield Checked(channel, kind, missing, readable, error.message)
 
 

@@ -22,7 +22,7 @@ from chalicelib.adapters.providers import kind_of, kinds
 from chalicelib.adapters.providers.pushover import PushoverNotifier
 from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import Container, override_container
-from chalicelib.errors import InvokeError, SecretsError
+from chalicelib.errors import FunctionError, SecretsError
 from chalicelib.logic.channel_kind import AnswerMeaning
 from chalicelib.logic.webhook_request import webhook_id
 from chalicelib.settings import Channel, Stage
@@ -94,9 +94,9 @@ def invoke(kind: str, container: Container, request: object) -> Any:
     return answer
 
 
-def fails(kind: str, container: Container, error: type[InvokeError], request: object) -> InvokeError:
+def fails(kind: str, container: Container, error: type[FunctionError], request: object) -> FunctionError:
     """The error with which it fails: as the contract says, and with nothing private in it."""
-    with pytest.raises(InvokeError) as caught:
+    with pytest.raises(FunctionError) as caught:
         invoke(kind, container, request)
     assert type(caught.value) is error
     if kind not in ("pushover", "email"):  # A traceback would show the cause, which holds the address.
@@ -158,7 +158,7 @@ class Rig:
     def invoke(self, **changed: object) -> Any:
         return invoke(self.kind, self.container, {**self.request, **changed})
 
-    def fails(self, error: type[InvokeError], request: object = None) -> InvokeError:
+    def fails(self, error: type[FunctionError], request: object = None) -> FunctionError:
         return fails(self.kind, self.container, error, self.request if request is None else request)
 
     def breaks(self, error: Exception) -> None:

@@ -30,8 +30,8 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
     PublishError,
     StoreError,
 )
@@ -183,6 +183,14 @@ def test_a_message_and_what_is_known_of_it_come_back_as_they_were_stored_and_are
     other = Record("request-9", {"email": DONE}, Verdict(("honeypot",), 99, HoldReason.QUARANTINED))
     assert table(there).add(it, other) == known
     assert table(there).find_record("id-1") == known
+
+
+def test_a_message_in_which_nothing_was_written_is_found_and_one_whose_text_was_erased_is_not(there: LocalTable) -> None:
+    empty = replace(MESSAGE, fields={})
+    table(there).add(empty, NEW)
+    assert table(there).find("id-1") == (empty, NEW)
+    there.delete_item(TableName=stage().table, Key={"id": {"S": "fields#id-1"}})
+    assert table(there).find("id-1") is None
 
 
 def test_a_message_is_read_with_all_that_was_written_before(there: LocalTable) -> None:
@@ -374,7 +382,7 @@ def test_a_delivery_asks_for_no_check_and_a_check_for_no_delivery(stubbed: Stubb
     ],
 )
 def test_an_error_of_the_contract_is_raised_here_as_it_was_there(
-    stubbed: Stubbed, error: type[InvokeError], key: str, retry_after: int | None
+    stubbed: Stubbed, error: type[FunctionError], key: str, retry_after: int | None
 ) -> None:
     there = error("what was wrong", key=key, retry_after=retry_after)
     payload = {
@@ -383,7 +391,7 @@ def test_an_error_of_the_contract_is_raised_here_as_it_was_there(
         "requestId": "r",
         "stackTrace": ['  File "/var/task/app.py", line 1, in f\n'],
     }
-    with pytest.raises(InvokeError) as caught:
+    with pytest.raises(FunctionError) as caught:
         notify(stubbed, json.dumps(payload).encode(), failed="Unhandled")
     assert type(caught.value) is error
     assert (caught.value.message, caught.value.key, caught.value.retry_after) == ("what was wrong", key, retry_after)
@@ -452,11 +460,11 @@ def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed)
     ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
 )
 def test_a_call_that_never_left_is_harmless_and_one_without_an_answer_uncertain(
-    aws: Callable[[str], Any], error: Exception, means: type[InvokeError]
+    aws: Callable[[str], Any], error: Exception, means: type[FunctionError]
 ) -> None:
     client = aws("lambda")
     break_at(client, "lambda.Invoke", error)
-    with pytest.raises(InvokeError) as caught:
+    with pytest.raises(FunctionError) as caught:
         NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
     assert type(caught.value) is means
     assert "MARKER" not in str(caught.value)

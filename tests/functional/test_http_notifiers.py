@@ -14,8 +14,8 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
 )
 from chalicelib.logic.channel_kind import Answer, AnswerMeaning
 from chalicelib.logic.notification import Notification
@@ -26,7 +26,7 @@ from tests.functional.conftest import Provider
 from tests.functional.notifiers import REQUEST, Parameters, Rig
 
 every = pytest.mark.parametrize("kind", HTTP)
-ERRORS: dict[AnswerMeaning, type[InvokeError]] = {
+ERRORS: dict[AnswerMeaning, type[FunctionError]] = {
     AnswerMeaning.REJECTED: ChannelRejectedError,
     AnswerMeaning.TRY_LATER: ChannelUnavailableError,
     AnswerMeaning.OWNER_MUST_ACT: ChannelUnavailableError,
@@ -81,7 +81,7 @@ def test_each_documented_answer_means_what_is_declared(kind: str, rig: Rig, prov
 )
 @pytest.mark.parametrize("body", [b"", b"[1]", b'{"description": {"a": 1}, "code": [], "error": 1, "parameters": "x"}'])
 def test_any_other_answer_means_what_its_status_does(
-    rig: Rig, provider: Provider, status: int, means: type[InvokeError], wait: int | None, body: bytes
+    rig: Rig, provider: Provider, status: int, means: type[FunctionError], wait: int | None, body: bytes
 ) -> None:
     provider.status, provider.body = status, body
     assert rig.fails(means).retry_after == wait

@@ -210,19 +210,19 @@ def test_the_correlation_id_goes_with_every_request_that_reads(raw: Stub) -> Non
 CLASSES = {cls.__name__: cls for cls in herald_client.FunctionError.__subclasses__()}
 
 
-def leaves(cls: type[errors.InvokeError]) -> list[type[errors.InvokeError]]:
+def leaves(cls: type[errors.FunctionError]) -> list[type[errors.FunctionError]]:
     below = cls.__subclasses__()
     return [leaf for each in below for leaf in leaves(each)] if below else [cls]
 
 
 def test_the_errors_of_the_contract_are_those_that_functions_raise() -> None:
-    assert {cls.__name__ for cls in leaves(errors.InvokeError)} == set(CLASSES)
+    assert {cls.__name__ for cls in leaves(errors.FunctionError)} == set(CLASSES)
 
 
-@pytest.mark.parametrize("there", leaves(errors.InvokeError), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("there", leaves(errors.FunctionError), ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize(("key", "retry_after"), [("", None), ("id", None), ("", 0), ("é", 3600)])
 def test_an_error_comes_back_as_it_was_raised(
-    program: Program, there: type[errors.InvokeError], key: str, retry_after: int | None
+    program: Program, there: type[errors.FunctionError], key: str, retry_after: int | None
 ) -> None:
     raised = there("what “went” wrong", key=key, retry_after=retry_after)
     program.finds("get_message")

@@ -10,7 +10,7 @@ import pytest
 from chalice.test import Client
 
 from chalicelib.composition import override_container
-from chalicelib.errors import InvalidRequestError, InvokeError, NotFoundError, UnavailableError
+from chalicelib.errors import FunctionError, InvalidRequestError, NotFoundError, UnavailableError
 from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.overall_state import MessageState
@@ -69,8 +69,8 @@ class Functions:
             fits(function, "answer", answer)
         return answer
 
-    def fails(self, function: str, request: object, means: type[InvokeError]) -> InvokeError:
-        with pytest.raises(InvokeError) as caught:
+    def fails(self, function: str, request: object, means: type[FunctionError]) -> FunctionError:
+        with pytest.raises(FunctionError) as caught:
             self.invoke(function, request)
         assert type(caught.value) is means
         error_fits(function, means.__name__, str(caught.value))

@@ -22,8 +22,8 @@ from chalicelib.composition import override_container
 from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
     SecretsError,
 )
 from chalicelib.functions import FUNCTIONS
@@ -111,13 +111,13 @@ def test_nothing_is_sent_again_by_the_notifier_itself_even_when_it_is_told_to_co
     rig: Rig, provider: Provider, status: int
 ) -> None:
     provider.status, provider.headers = status, {"Retry-After": "1"}
-    with pytest.raises(InvokeError):
+    with pytest.raises(FunctionError):
         rig.invoke()
     assert len(provider.bodies) == 1
 
 
 BROKEN_TLS = MaxRetryError(NO_SUCH_NAME.pool, "", urllib3.exceptions.SSLError(ssl.SSLError("PATHSECRET")))
-WITH_REQUESTS: list[tuple[Exception, type[InvokeError]]] = [
+WITH_REQUESTS: list[tuple[Exception, type[FunctionError]]] = [
     (http.ConnectTimeout("MARKER"), ChannelUnavailableError),
     (http.ConnectionError(NO_SUCH_NAME), ChannelUnavailableError),
     (http.ReadTimeout("MARKER"), ChannelUncertainError),
@@ -128,13 +128,13 @@ WITH_REQUESTS: list[tuple[Exception, type[InvokeError]]] = [
     (http.ContentDecodingError("MARKER"), ChannelUncertainError),
     (http.RequestException("MARKER"), ChannelUncertainError),
 ]
-WITH_EXCHANGE: list[tuple[Exception, type[InvokeError]]] = [
+WITH_EXCHANGE: list[tuple[Exception, type[FunctionError]]] = [
     *WITH_REQUESTS,
     (http.InvalidURL("MARKER"), ChannelUnavailableError),
     (LocationParseError("MARKER"), ChannelUnavailableError),
     (ZeroDivisionError("MARKER"), ChannelUncertainError),
 ]
-BROKEN: dict[str, list[tuple[Exception, type[InvokeError]]]] = {
+BROKEN: dict[str, list[tuple[Exception, type[FunctionError]]]] = {
     "pushover": WITH_REQUESTS,
     "email": [
         (aws.EndpointConnectionError(endpoint_url="https://MARKER"), ChannelUnavailableError),
@@ -153,7 +153,7 @@ BROKEN: dict[str, list[tuple[Exception, type[InvokeError]]]] = {
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__),
 )
 def test_what_fails_before_the_connection_is_harmless_and_anything_later_uncertain(
-    rig: Rig, error: Exception, means: type[InvokeError], capfd: pytest.CaptureFixture[str]
+    rig: Rig, error: Exception, means: type[FunctionError], capfd: pytest.CaptureFixture[str]
 ) -> None:
     rig.breaks(error)
     rig.fails(means)
@@ -207,7 +207,7 @@ def test_no_answer_puts_text_address_or_secret_into_the_log(
     provider.status = status
     if garbage:
         provider.body = b'{"message": "MARKER owner@example.org"'
-    with suppress(InvokeError):
+    with suppress(FunctionError):
         rig.invoke()
     said = log.text + "".join(capfd.readouterr())
     assert not [secret for secret in PRIVATE if secret in said]

@@ -22,8 +22,8 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
 )
 from chalicelib.logic.notification import Notification, from_contact
 from tests.fakes import NOW, FakeContainer, mail_channel, mailing_stage, message
@@ -61,7 +61,7 @@ class Post:
     def invoke(self, request: object = REQUEST) -> Any:
         return notifiers.invoke("email", self.composition, request)
 
-    def fails(self, means: type[InvokeError], request: object = REQUEST) -> InvokeError:
+    def fails(self, means: type[FunctionError], request: object = REQUEST) -> FunctionError:
         error = notifiers.fails("email", self.composition, means, request)
         assert "ada@example.com" not in str(error)
         return error
@@ -146,7 +146,7 @@ def test_an_address_that_ses_refuses_after_all_does_not_cost_the_message(ses_: P
 @pytest.mark.parametrize("code", ["MessageRejected", "NotFoundException", "TooManyRequestsException"])
 def test_after_any_other_error_there_is_no_second_call(ses_: Post, code: str) -> None:
     ses_.refuses(code)
-    with pytest.raises(InvokeError):
+    with pytest.raises(FunctionError):
         ses_.invoke()
     assert len(ses_.sent) == 1
 
@@ -263,7 +263,7 @@ def test_no_answer_of_ses_puts_an_address_or_text_into_the_log(
     ses_: Post, log: Any, capfd: pytest.CaptureFixture[str], status: int
 ) -> None:
     ses_.refuses("MessageRejected", NOT_VERIFIED, status)
-    with pytest.raises(InvokeError):
+    with pytest.raises(FunctionError):
         ses_.invoke()
     said = log.text + "".join(capfd.readouterr())
     for secret in ("MARKER", "ada@example.com", "owner@example.org"):

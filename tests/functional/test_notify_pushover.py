@@ -26,8 +26,8 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
 )
 from chalicelib.settings import Options, Stage
 from tests.fakes import NOW, FakeContainer, channel
@@ -94,7 +94,7 @@ class Pushover:
     def invoke(self, request: object = REQUEST) -> Any:
         return notifiers.invoke("pushover", self.composition, request)
 
-    def fails(self, error: type[InvokeError], request: object = REQUEST) -> InvokeError:
+    def fails(self, error: type[FunctionError], request: object = REQUEST) -> FunctionError:
         return notifiers.fails("pushover", self.composition, error, request)
 
 
@@ -249,7 +249,7 @@ def test_every_answer_with_a_quota_is_a_metric(
     pushover: Pushover, provider: Provider, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     provider.status, provider.headers = status, quota(7496)
-    with contextlib.suppress(InvokeError):
+    with contextlib.suppress(FunctionError):
         pushover.invoke()
     assert values(capsys.readouterr().out) == [("QuotaRemaining", 7496, {"stage": "local", "channel": "pushover"})]
 
@@ -402,7 +402,7 @@ def test_over_quota_waits_until_pushovers_reset(
     ],
 )
 def test_a_5xx_is_tried_again_later_and_not_at_once_but_a_proxys_is_uncertain(
-    pushover: Pushover, provider: Provider, status: int, means: type[InvokeError]
+    pushover: Pushover, provider: Provider, status: int, means: type[FunctionError]
 ) -> None:
     provider.status, provider.body = status, b'{"status": 1, "request": "r"}'
     assert pushover.fails(means).message == f"Pushover answered {status}"

@@ -25,8 +25,8 @@ from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
 )
 from chalicelib.logic.webhook_request import webhook_id
 from chalicelib.settings import Channel
@@ -64,7 +64,7 @@ class Hooked:
     def invoke(self, request: object = REQUEST, *channels: Channel) -> Any:
         return notifiers.invoke("webhook", self.container(*channels), request)
 
-    def fails(self, error: type[InvokeError], request: object = REQUEST, *channels: Channel) -> InvokeError:
+    def fails(self, error: type[FunctionError], request: object = REQUEST, *channels: Channel) -> FunctionError:
         return notifiers.fails("webhook", self.container(*channels), error, request)
 
 
@@ -317,7 +317,7 @@ def test_a_redirect_is_not_followed_and_waits(hooked: Hooked, provider: Provider
     ],
 )
 def test_a_failure_of_the_moment_is_tried_again_and_a_proxys_is_uncertain(
-    hooked: Hooked, provider: Provider, status: int, means: type[InvokeError]
+    hooked: Hooked, provider: Provider, status: int, means: type[FunctionError]
 ) -> None:
     provider.status = status
     error = hooked.fails(means)

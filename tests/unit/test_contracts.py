@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.errors import InvalidRequestError, InvokeError, NotifierError
+from chalicelib.errors import FunctionError, InvalidRequestError, NotifierError
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.notification import MAX_TITLE, Notification, from_contact
 from chalicelib.logic.overall_state import MessageState
@@ -220,7 +220,7 @@ ERRORS = {
 
 
 def test_each_error_of_the_tree_is_of_a_contract_and_the_reverse() -> None:
-    classes = {*InvokeError.__subclasses__(), *NotifierError.__subclasses__()} - {NotifierError}
+    classes = {*FunctionError.__subclasses__(), *NotifierError.__subclasses__()} - {NotifierError}
     found = {}
     for function in ERRORS:
         kinds = invoke_contracts.contracts()[f"{function}.v1.json"]["$defs"]["error"]["properties"]["errorType"][

@@ -15,8 +15,8 @@ from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
     DeliveryIncompleteError,
+    FunctionError,
     InvalidRequestError,
-    InvokeError,
     StoreError,
 )
 from chalicelib.logic import delivery
@@ -287,7 +287,7 @@ def test_another_run_before_it_is_due_is_unchanged_and_rings_nobody() -> None:
 )
 @pytest.mark.parametrize("error", [ChannelUnavailableError, ChannelUncertainError])
 def test_the_longer_of_the_channels_pause_and_the_providers_wait_counts_from_the_answer(
-    error: type[InvokeError], pause: int, retry_after: int | None, wait: int
+    error: type[FunctionError], pause: int, retry_after: int | None, wait: int
 ) -> None:
     run = Run({"pushover": channel(pause=pause)})
 
@@ -659,7 +659,7 @@ def test_a_claim_forgets_the_last_error_and_counts_on() -> None:
 
 
 @pytest.mark.parametrize("error", [UNAVAILABLE, UNCERTAIN, REJECTED, InvalidRequestError("x", key="id")])
-def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: InvokeError) -> None:
+def test_the_record_keeps_the_errors_class_and_nothing_of_its_text(error: FunctionError) -> None:
     claimed = Delivery(State.SENDING, 1, FIRST.run_id, NOW + CLAIM_SECONDS)
     after = delivery.call_notifier(RefusingNotifier(error), from_contact(MESSAGE), claimed, RING["pushover"], Clock())
     assert after.error == type(error).__name__
@@ -746,7 +746,7 @@ def test_a_message_is_due_from_the_moment_that_it_is_stored() -> None:
 
 
 @pytest.mark.parametrize(("error", "wait"), [(UNAVAILABLE, 5), (UNCERTAIN, 5), (REJECTED, 0)])
-def test_a_message_is_due_when_its_channel_is(error: InvokeError, wait: int) -> None:
+def test_a_message_is_due_when_its_channel_is(error: FunctionError, wait: int) -> None:
     run = Run(pushover=RefusingNotifier(error))
     run.action()
     assert due(run) == (NOW + wait if wait else 0)
@@ -1138,7 +1138,7 @@ def test_no_message_is_a_duplicate_of_one_that_was_never_stored() -> None:
 
 
 @pytest.mark.parametrize("error", [REJECTED, InvalidRequestError("no")])
-def test_no_message_is_a_duplicate_of_one_that_was_refused_for_good(error: InvokeError) -> None:
+def test_no_message_is_a_duplicate_of_one_that_was_refused_for_good(error: FunctionError) -> None:
     form = Form(RecoveringNotifier(error))
     assert form.deliver(same(1)).action == "undeliverable"
     assert form.duplicate_of(same(2)) == ""

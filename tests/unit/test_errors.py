@@ -8,9 +8,9 @@ from chalicelib.adapters import notifier_client
 from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
+    FunctionError,
     HeraldError,
     InvalidRequestError,
-    InvokeError,
     NotifierError,
     PublishError,
     StoreError,
@@ -24,8 +24,8 @@ def test_the_error_message_is_json_that_any_program_can_read() -> None:
 
 
 def test_every_error_has_a_place_in_the_one_tree() -> None:
-    assert issubclass(NotifierError, InvokeError)
-    assert issubclass(InvokeError, HeraldError)
+    assert issubclass(NotifierError, FunctionError)
+    assert issubclass(FunctionError, HeraldError)
     assert {InvalidRequestError, *NotifierError.__subclasses__()} == set(notifier_client._ERRORS.values())
 
 

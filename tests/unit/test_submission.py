@@ -18,7 +18,7 @@ from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.form_body import JSON, Pairs, read
 from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role
-from chalicelib.logic.message import LATEST, MAX_PUBLISHED, Message, make_message_id
+from chalicelib.logic.message import LATEST, MAX_ON_THE_BUS, Message, make_message_id
 from chalicelib.logic.message_files import DeclaredFile
 from chalicelib.logic.notification import from_contact
 from chalicelib.logic.submission import MAX_NAME, Submission, classify_fields
@@ -692,7 +692,9 @@ def test_fields_of_10_kib_of_any_one_character_fit_or_are_413(character: str, co
     if status:
         assert status == 413
         # A quotation mark or backslash is four characters inside two layers of JSON, a line break or tab three.
-        assert count * {'"': 4, "\\": 4, "\n": 3, "\t": 3}.get(character, 1) * len(text.encode()) > MAX_PUBLISHED - 2048
+        assert (
+            count * {'"': 4, "\\": 4, "\n": 3, "\t": 3}.get(character, 1) * len(text.encode()) > MAX_ON_THE_BUS - 2048
+        )
     else:
         fits(published)
     assert status or count < 50
@@ -713,9 +715,9 @@ def test_a_message_is_413_exactly_when_it_is_too_large_inside_an_envelope(charac
 
     empty = enveloped(Message("id", "default", 0, {"message": ""}).serialize())
     each = enveloped(json.dumps(character, ensure_ascii=False)[1:-1]) - 2
-    most = (MAX_PUBLISHED - empty) // each
+    most = (MAX_ON_THE_BUS - empty) // each
     text = Message("id", "default", 0, {"message": character * most}).serialize()
-    assert enveloped(text) <= MAX_PUBLISHED < enveloped(text) + each
+    assert enveloped(text) <= MAX_ON_THE_BUS < enveloped(text) + each
     with pytest.raises(SubmissionError) as caught:
         Message("id", "default", 0, {"message": character * (most + 1)}).serialize()
     assert caught.value.status == 413

@@ -86,8 +86,9 @@ class PushoverNotifier:
         """What the last delivery's answer says that Pushover still takes."""
 
     def notify(self, notification: Notification) -> str:
-        """Send once; raises an :class:`~chalicelib.errors.InvokeError`.
+        """Send; where Pushover refuses that with an image, send once more without it.
 
+        Raises a :class:`~chalicelib.errors.FunctionError`.
         Returns the receipt of a message of priority 2 (https://pushover.net/api/receipts), else Pushover's request id.
         """
         form = self._make_form(notification)
