@@ -185,7 +185,7 @@ def test_a_message_and_what_is_known_of_it_come_back_as_they_were_stored_and_are
     assert table(there).find_record("id-1") == known
 
 
-def test_a_message_in_which_nothing_was_written_is_found_and_one_whose_text_was_erased_is_not(there: LocalTable) -> None:
+def test_a_message_without_text_is_found_and_one_whose_text_was_erased_is_not(there: LocalTable) -> None:
     empty = replace(MESSAGE, fields={})
     table(there).add(empty, NEW)
     assert table(there).find("id-1") == (empty, NEW)
