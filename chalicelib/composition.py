@@ -55,7 +55,10 @@ class Topic(Protocol):
 
 
 class Container:
-    """The adapters and settings of a process, for one stage. Each is made when it is first used, and kept."""
+    """The adapters and settings of a process, for one stage.
+
+    What each message needs is made when it is first used, and kept.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ

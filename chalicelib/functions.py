@@ -283,7 +283,7 @@ def channels_for(resource: Resource | str, stage: Stage) -> tuple[str, ...]:
     """Return the channels whose notifiers a grant on this resource covers; none for another resource."""
     match resource:
         case Resource.NOTIFIERS:
-            return stage.site_channels
+            return stage.message_channels
         case Resource.ALARM_NOTIFIERS:
             return stage.alarm_channels
         case Resource.DIGEST_NOTIFIERS:

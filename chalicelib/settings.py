@@ -330,28 +330,28 @@ class Stage(NamedTuple):
         return f"{APP}-{self.name}-{name}"
 
     def uses(self, kind: str) -> bool:
-        """Whether any site, alarm or digest uses a channel of this kind."""
+        """Whether any site, notification, alarm or digest uses a channel of this kind."""
         return bool(self.channels_of(kind))
 
     def channels_of(self, kind: str) -> tuple[str, ...]:
-        """Return the channels of this kind that any site, alarm or digest uses."""
+        """Return the channels of this kind that any site, notification, alarm or digest uses."""
         return tuple(name for name in self.used_channels if self.channels[name].kind == kind)
 
     @property
     def used_channels(self) -> tuple[str, ...]:
-        """The channels that any site, alarm or digest uses."""
-        used = {*self.site_channels, *self.alarm_channels, *self.digest_channels}
+        """The channels that any site, notification, alarm or digest uses."""
+        used = {*self.message_channels, *self.alarm_channels, *self.digest_channels}
         return tuple(name for name in self.channels if name in used)
 
     @property
     def digest_channels(self) -> tuple[str, ...]:
         """The channels that a digest is sent by or reports on; none where there are no digests."""
-        used = {*self.site_channels, *self.digest.channels} if self.digest else ()
+        used = {*self.message_channels, *self.digest.channels} if self.digest else ()
         return tuple(name for name in self.channels if name in used)
 
     @property
-    def site_channels(self) -> tuple[str, ...]:
-        """The channels that any site uses, or a notification that names none."""
+    def message_channels(self) -> tuple[str, ...]:
+        """The channels that deliver messages: those of any site, and of a notification that names none."""
         used = {channel for site in self.sites.values() for channel in site.channels}
         used.update(self.notifications.channels)
         return tuple(name for name in self.channels if name in used)
@@ -359,7 +359,7 @@ class Stage(NamedTuple):
     @property
     def inbox_channels(self) -> tuple[str, ...]:
         """The channels whose notifications of messages carry a link to the inbox."""
-        return tuple(name for name in self.site_channels if self.inbox and self.channels[name].inbox_link)
+        return tuple(name for name in self.message_channels if self.inbox and self.channels[name].inbox_link)
 
     @property
     def site_names(self) -> tuple[str, ...]:
@@ -369,10 +369,10 @@ class Stage(NamedTuple):
     def channels_serving(self, site: str) -> Mapping[str, Channel]:
         """Return a site's channels by name; none for a site that has been removed from ``herald.toml``.
 
-        A notification may name any channel of any site.
+        A notification may name any of :attr:`message_channels`.
         """
         if site == SITE_OF_PROGRAMS:
-            return {name: self.channels[name] for name in self.site_channels}
+            return {name: self.channels[name] for name in self.message_channels}
         served = self.sites.get(site)
         return {name: self.channels[name] for name in served.channels} if served else {}
 

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 VERSION = 1
 CONNECT_TIMEOUT = 2
 READ_TIMEOUT = 25
-"""Seconds; longer than any function of Herald may run, so that the function times out first."""
+"""Seconds; longer than any notifier or reading function may run, so that the function times out first."""
 
 Answer = dict[str, Any]
 """A JSON object. A later release may add keys."""

@@ -27,7 +27,7 @@ TOTAL_TIMEOUT = 14.0
 LIMIT_SHARES = (1, 0.5, 0.1)
 """Of a limit, one after the other where a provider refuses the body: its limit may have changed, or be its own."""
 TIME_TO_SHORTEN = 3
-"""Seconds since the first attempt within which another is begun."""
+"""Seconds since the first attempt within which another is begun, so that it ends within the function's time-out."""
 MAX_ANSWER = 16 * 1024
 """Bytes of an answer that are read; an error's name is within them."""
 DEFAULT_WAIT = 60

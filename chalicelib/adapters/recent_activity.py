@@ -24,7 +24,7 @@ class RecentTable:
         self._clock = clock
 
     def claim_first(self, key: str, claimant: str, at: int, seconds: int) -> str:
-        """Store this claimant, unless another one is stored and not expired. Return the one that is stored then."""
+        """Store this claimant, unless another one is stored and not expired. Return the first of the two."""
         other = self._table.put(
             _item(key, claimant, at, seconds),
             "attribute_not_exists(id) OR message_id = :mine OR expires_at <= :at",

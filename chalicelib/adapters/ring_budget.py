@@ -1,5 +1,8 @@
 """Store what each channel has spent of its budget of rings: one small item of the table, ``rings#<channel>``.
 
+The item has the fields of ``ring_budget.Balance``: ``hour_at``, ``day_at`` and ``paced_at`` say when each bucket is
+full again, ``pace`` the least seconds between two notifications until ``pace_until``.
+
 Spending a ring is one conditional write, which rarely needs a read first: the bucket of a quiet channel is full, and a
 process remembers what it read last. A bucket that a process remembers as empty can't have been refilled by anything but
 time, so a flood over the budget costs no write here.

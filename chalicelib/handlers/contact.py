@@ -34,8 +34,9 @@ def answer(request: Request | None, site: str) -> Response:
     ``OPTIONS`` is a browser's preflight. ``POST`` is validated, published, and only then said to be accepted. A program
     gets JSON, 202 ``{"id", "status": "accepted", "next"}``, or what another service's script expects with 200; htmx
     gets a fragment; a browser gets 303 to the page that the form wished for or to the site's thanks page. Errors are
-    problem documents (RFC 9457), for htmx a fragment or, for a browser without JavaScript, a page: 400, 403, 404, 413,
-    415, 422, 500, and 503 when the topic or the bucket of files did not confirm. Any other method gets 405.
+    problem documents (RFC 9457), for htmx a fragment (htmx 1 and 2: with 200) or, for a browser without JavaScript, a
+    page: 400, 403, 404, 413, 415, 422, 500, and 503 when the topic or the bucket of files did not confirm. Any other
+    method gets 405, or 404 where there is no such site.
     """
     # Basin's older scripts add .json to a form's address to ask for JSON: https://docs.usebasin.com/creating-forms/basin-js-v1
     form_request = FormRequest(request, composition.get_container().stage.sites.get(site.removesuffix(".json")))
@@ -89,7 +90,10 @@ def challenge(request: Request | None, site: str) -> Response:
 
 
 def _answer_wrong_method(form_request: FormRequest) -> Response:
-    """Answer 405 to a form without ``method="post"``, and to whoever opens its address. The query has the fields."""
+    """Answer 405 to a form without ``method="post"`` and to whoever opens its address, 404 where there is no such site.
+
+    The query has the fields.
+    """
     error = SubmissionError(405, "method_not_allowed") if form_request.site else SubmissionError(404, "FORM_NOT_FOUND")
     _log_refusal(form_request, error)
     form_request.read_query()
@@ -120,7 +124,7 @@ def _publish(form_request: FormRequest) -> tuple[Message, str]:
     if read_error:
         raise read_error
     site, form = form_request.site, form_request.form
-    # Formspree and the like: a form that was written for them is judged as it was there.
+    # The service before Herald took any text as an address, and its clients send JSON: they are judged as there.
     services = form_request.emulated_form_services
     accepts_any_text_as_email = form_request.is_json and any(service.accepts_any_text_as_email for service in services)
     validation.validate(form, site, container.stage.limits, accepts_any_text_as_email=accepts_any_text_as_email)

@@ -23,7 +23,7 @@ _METRICS = {
     Action.DUPLICATE: Metric.DUPLICATE,
     Action.REJECTED_PUBLICATION: Metric.REJECTED,
 }
-"""Metrics of the actions that notify nobody; the others are counted channel by channel."""
+"""Metrics of what is held or rejected. Each outcome of a channel is counted when it is recorded: ``composition.py``."""
 
 
 def prepare(function: str) -> None:
@@ -136,7 +136,7 @@ def _send_summary(summary_id: str, invocation: Invocation) -> dict[str, object]:
 
 
 def _answer_canary(sns: dict[str, Any], invocation: Invocation) -> dict[str, object]:
-    """Answer a canary. Its code is imported here because it comes once a day."""
+    """Answer a canary. Its code is imported here because it comes seldom."""
     from chalicelib.logic.canary_arrival import Canary, arrive
 
     container = composition.get_container()
@@ -145,7 +145,7 @@ def _answer_canary(sns: dict[str, Any], invocation: Invocation) -> dict[str, obj
     except ValueError as error:
         return _deliver_notification(sns, invocation, str(error))
     logger.set_correlation_id(canary.id)
-    answer = arrive(canary, container.stage.site_channels, container.notifiers, container.canary_log, container.now)
+    answer = arrive(canary, container.stage.message_channels, container.notifiers, container.canary_log, container.now)
     logger.info("Canary arrived", extra={"message_id": canary.id, "seconds": container.now() - canary.sent_at})
     return answer
 

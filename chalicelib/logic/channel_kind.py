@@ -328,7 +328,7 @@ class ChannelKind:
     memory: int = 512
     """MB: docs/benchmarks.md, "Memory"."""
     timeout: int = 22
-    """Seconds: all calls end before (``provider_http.py``), and ``destined`` waits longer."""
+    """Seconds: longer than a provider may take (``provider_http.py``); ``destined`` waits longer still."""
     priorities: Mapping[str, Options] = field(default_factory=dict)
     """The options that say each priority of a program's notification: ``published_notification.py``."""
     link_option: str = ""

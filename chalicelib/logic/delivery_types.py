@@ -93,7 +93,7 @@ class Delivery:
     reference: str = ""
     """The provider's id of what it accepted."""
     error: str = ""
-    """The class of the last error."""
+    """The class of the last error; ``Interrupted`` where a run died."""
     since: int = 0
     """When this state began: by an attempt, a replay or a release from quarantine; 0 before the first of them."""
 

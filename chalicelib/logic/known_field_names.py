@@ -20,7 +20,7 @@ class Role(StrEnum):
     """What is done with a field."""
 
     FIELD = "field"
-    """A part of the message, under its own name."""
+    """A part of the message, under the name that Herald gives it."""
     NEXT = "next"
     """Where the visitor wants to go afterwards; followed to the site's own origins alone."""
     LANGUAGE = "language"
@@ -93,7 +93,7 @@ MEANINGS: dict[str, Meaning] = {
         Meaning(Role.SETTING),
     ),
 }
-"""Every name with a meaning, in lower case. Any other name is a part of the message under that name."""
+"""Every documented name, in lower case. What another name means is guessed: ``guessed_field_names.py``."""
 
 
 def meaning_of(name: str, text: str = "") -> Meaning:

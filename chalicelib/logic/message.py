@@ -42,7 +42,7 @@ _KEY_NAMESPACE = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An accepted submission on its way to the owner."""
+    """An accepted submission, or a program's notification, on its way to the owner."""
 
     id: str
     site: str

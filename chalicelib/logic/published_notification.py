@@ -156,7 +156,7 @@ def _link(request: Mapping[str, object]) -> str:
 
 
 def _channels(request: Mapping[str, object], stage: Stage) -> tuple[str, ...]:
-    there = stage.site_channels
+    there = stage.message_channels
     names = request["channels"]
     if not isinstance(names, list) or not names or not all(name in there for name in names):
         raise InvalidRequestError(f"channels: expected a list of one or more of: {', '.join(there)}", key="channels")

@@ -1,7 +1,7 @@
 """The texts of answers and digests, one module for each language.
 
-They are loaded when they are needed, which is seldom: the answer to an accepted message has none. A site may have words
-of its own (``[sites.<name>.texts.<language>]``), in these languages and in others: :data:`SiteTexts`.
+They are loaded when they are needed, which is seldom: the usual answer to an accepted message has none. A site may have
+words of its own (``[sites.<name>.texts.<language>]``), in these languages and in others: :data:`SiteTexts`.
 """
 
 from __future__ import annotations

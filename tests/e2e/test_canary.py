@@ -64,7 +64,7 @@ def test_it_gets_through_by_a_rule_of_its_own_and_rings_nobody(herald: Harness) 
     item = last(herald)
     assert item["canary"] == {"S": sent}
     assert {name: error["S"] for name, error in item["channels"]["M"].items()} == dict.fromkeys(
-        herald.stage.site_channels, ""
+        herald.stage.message_channels, ""
     )
     assert int(item["came_at"]["N"]) <= int(item["ended_at"]["N"]) <= time.time()
     assert [*herald.pushes(TEXT), *herald.hooks(TEXT), *herald.mails(TEXT)] == []

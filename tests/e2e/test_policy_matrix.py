@@ -218,7 +218,7 @@ def _send_digest(herald: Harness, message_id: str) -> None:
 
 def _check(herald: Harness) -> None:
     """A program asks each channel whether it could deliver, and a canary does."""
-    for name in herald.stage.site_channels:
+    for name in herald.stage.message_channels:
         request = {"version": 1, "id": "check-1", "title": "Check", "message": "Check", "check": True, "channel": name}
         assert herald.ask(f"notify_{herald.stage.channels[name].kind}", request)[1] == ""
     if herald.stage.canary:

@@ -13,10 +13,11 @@ import pytest
 import requests
 from botocore.stub import Stubber
 
+from chalicelib.adapters.provider_http import TIME_TO_SHORTEN
 from chalicelib.adapters.providers.email import SesNotifier
 from chalicelib.adapters.providers.pushover import PushoverNotifier
 from chalicelib.composition import override_container
-from chalicelib.errors import ChannelRejectedError, FilesError
+from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, FilesError
 from chalicelib.logic.attachments import Attachment
 from chalicelib.logic.notification import NotifiedFile, from_contact
 from chalicelib.settings import FileRules, Stage
@@ -75,6 +76,17 @@ def test_what_pushover_refuses_with_an_image_is_sent_without_it(pushover: Pushov
     first, second = provider.sent
     assert first["Content-Type"].startswith("multipart/form-data")
     assert second["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+def test_a_refusal_that_took_long_is_tried_again_later_as_a_second_request_might_outlast_the_function(
+    provider: Provider, session: requests.Session
+) -> None:
+    provider.status, provider.next = 400, [b'{"status": 0, "request": "r"}']
+    times = iter((0.0, TIME_TO_SHORTEN + 0.1))
+    slow = PushoverNotifier(session, Set(), channel()._replace(url=provider.url), clock=lambda: next(times))
+    with pytest.raises(ChannelUnavailableError):
+        slow.notify(ATTACHED)
+    assert len(provider.sent) == 1
 
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]

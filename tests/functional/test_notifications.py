@@ -56,7 +56,7 @@ class World:
         self.sample = json.loads((root / "tests/contract/samples/sns-event.json").read_text())
         self.table = LocalTable(STAGE.table)
         self.messages: Any = MessageTable(self.table, STAGE, lambda: SECOND)  # type: ignore[arg-type]
-        notifiers = dict.fromkeys(STAGE.site_channels, notifier)
+        notifiers = dict.fromkeys(STAGE.message_channels, notifier)
         self.container = FakeContainer(STAGE, messages=self.messages, notifiers=notifiers, now=SECOND)
 
     def publish(self, body: object, publication: str = PUBLICATION, **attributes: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ import requests
 from chalicelib.adapters.provider_http import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
+    TIME_TO_SHORTEN,
     WAIT_FOR_OWNER,
     json_object,
     missing_answer_error,
@@ -91,13 +92,15 @@ class PushoverNotifier:
         Raises a :class:`~chalicelib.errors.FunctionError`.
         Returns the receipt of a message of priority 2 (https://pushover.net/api/receipts), else Pushover's request id.
         """
-        form = self._make_form(notification)
+        form, started = self._make_form(notification), self._clock()
         for image in notification.attached[:1]:
             # https://pushover.net/api#attachments: the image, and never its visitor's name for it.
             try:
                 return self._send(form, {"attachment": ("image", image.content, image.media_type)})
-            except ChannelRejectedError:
-                break  # Perhaps because of the image. Without it, it is another request.
+            except ChannelRejectedError as error:
+                # Perhaps because of the image. Without it, it is another request, for which there must be time.
+                if self._clock() - started > TIME_TO_SHORTEN:
+                    raise ChannelUnavailableError("Pushover refused the image, too late to send without it") from error
         return self._send(form)
 
     def _send(self, form: Mapping[str, str | int], files: Mapping[str, tuple[str, bytes, str]] | None = None) -> str:
