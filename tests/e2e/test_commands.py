@@ -116,6 +116,7 @@ def test_urls_of_a_stage_that_is_not_there_say_what_to_do(clone: Path) -> None:
     assert "dev, local" in unknown.stderr
 
 
+@pytest.mark.full
 def test_chalice_local_serves_against_the_running_stack_and_says_what_is_missing_without_it(
     herald: Harness, tmp_path: Path, checkout: Path
 ) -> None:
@@ -316,6 +317,7 @@ def test_a_stage_survives_half_a_deployment_and_the_loss_of_its_checkout_beside_
 GENERATED = ("chalicelib/stages.py", ".chalice/config.json")
 
 
+@pytest.mark.full
 def test_code_that_can_t_be_imported_is_not_called_deployed(herald: Harness, clone: Path) -> None:
     environ = environment(herald.config, shell(herald.stack.ports))
     (clone / "app.py").write_text("def (:\n", encoding="utf-8")

@@ -124,6 +124,7 @@ def watch(tmp_path: Path, herald: Harness, statements: list[Statement], word: st
         )
 
 
+@pytest.mark.full
 def test_a_job_of_cron_that_fails_twice_a_day_rings_once(
     herald: Harness, tmp_path: Path, may_publish: list[Statement]
 ) -> None:

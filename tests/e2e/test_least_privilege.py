@@ -630,6 +630,7 @@ def test_a_failed_run_of_a_rules_function_is_kept_with_the_event(herald: Harness
     assert letter["requestContext"]["condition"] == "RetriesExhausted"
 
 
+@pytest.mark.full
 def test_what_could_not_even_be_stored_is_kept_whole_and_can_be_sent_again(herald: Harness) -> None:
     word = marker()
     herald.empty("failed-events")

@@ -42,6 +42,7 @@ def ended(herald: Harness, publications: list[str]) -> Iterator[dict[str, Any]]:
         yield wait_for(lambda publication=publication: found(publication), f"end of {publication}")  # type: ignore[misc]
 
 
+@pytest.mark.full
 def test_a_hundred_publications_with_one_key_ring_the_phone_once(herald: Harness, publish: Any) -> None:
     word = marker()
     body = notification(word, key=word, link=f"https://www.example.com/{word}", priority="high")

@@ -39,6 +39,7 @@ def test_a_test_message_is_followed_until_its_outcome_was_told(herald: Harness, 
     assert "delivered" in operator.gets("send", "--site", "default")
 
 
+@pytest.mark.full
 def test_a_test_message_that_fails_is_no_success_and_one_that_takes_too_long_is_said(
     herald: Harness, operator: Operator
 ) -> None:

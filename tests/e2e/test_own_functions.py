@@ -220,6 +220,7 @@ def told_in_log(own: Harness, text: str) -> int:
     return (own.stack.work / "aws.log").read_text(encoding="utf-8").count(text)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("function", [pytest.param("from_s3", marks=pytest.mark.full), "from_event", "from_sns"])
 def test_an_event_that_it_fails_at_is_kept_and_without_the_statement_is_not(own: Harness, function: str) -> None:
     word = f"please fail {marker()}"
@@ -242,6 +243,7 @@ def test_an_object_elsewhere_in_the_bucket_runs_nothing(own: Harness) -> None:
     assert not taken(own, "from_s3", elsewhere)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("function", "sid"), [*((each, "ReadSource") for each in POLLED), ("from_table", "ListStreams")]
 )

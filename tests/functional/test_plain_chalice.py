@@ -138,6 +138,7 @@ def test_in_a_fresh_clone_a_command_says_what_to_run_instead(clone: Path, words:
     assert not (clone / ".chalice/deployed").exists()
 
 
+@pytest.mark.full
 def test_chalice_local_ends_too_where_it_loads_the_app_in_a_thread(clone: Path) -> None:
     ran = chalice(clone, "local", "--stage", "nowhere")
     assert "no stage 'nowhere'; it has: dev, local" in ran.stderr
@@ -159,6 +160,7 @@ def test_the_shell_s_account_must_be_the_stage_s(clone: Path, aws: str) -> None:
     assert Aws.asked == ["POST /"]
 
 
+@pytest.mark.full
 def test_where_the_recorded_api_stands_chalice_goes_on(clone: Path, aws: str) -> None:
     deployed(clone, Aws.standing)
     ran = chalice(clone, "dev", "plan", aws=aws)

@@ -73,6 +73,7 @@ def test_each_level_of_a_factor_meets_each_of_every_other_in_the_configurations_
         assert {(row[one], row[other]) for row in rows} == set(product(levels[one], levels[other])), (one, other)
 
 
+@pytest.mark.full
 def test_every_policy_of_every_configuration_is_one_of_those_that_are_run() -> None:
     """So what the recorded calls prove of sixteen configurations holds for all of them.
 
@@ -213,6 +214,7 @@ def test_an_api_has_the_domain_of_its_partition(where: AwsLocation) -> None:
     assert stage_addresses.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
 def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: AwsLocation) -> None:
     for it, config in stages().items():
@@ -248,6 +250,7 @@ def test_botocore_knows_no_region_of_china_with_ses_and_every_other_service_ther
         assert there == ((where.partition, service) != ("aws-cn", "sesv2")), (where.region, service)
 
 
+@pytest.mark.full
 def test_a_policy_is_the_same_in_every_partition_but_for_its_name() -> None:
     for config in stages().values():
         for spec in functions_of(config.stage):

@@ -67,6 +67,7 @@ def with_alarms(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.full
 def test_cfn_lint_finds_nothing_in_any_template(with_alarms: Path) -> None:
     assert [path.name for path in TEMPLATES] == [
         "data.yaml",

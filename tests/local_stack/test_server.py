@@ -142,7 +142,9 @@ def gone(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGKILL", "stdin"])
+@pytest.mark.parametrize(
+    "how", [*(pytest.param(each, marks=pytest.mark.full) for each in ("SIGTERM", "SIGINT")), "SIGKILL", "stdin"]
+)
 def test_no_worker_outlives_the_server(scratch: Path, how: str) -> None:
     home = scratch / how
     port = free_port()
