@@ -19,6 +19,8 @@ import pytest
 from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 
+pytestmark = pytest.mark.full
+
 Statement = dict[str, Any]
 
 
@@ -124,7 +126,6 @@ def watch(tmp_path: Path, herald: Harness, statements: list[Statement], word: st
         )
 
 
-@pytest.mark.full
 def test_a_job_of_cron_that_fails_twice_a_day_rings_once(
     herald: Harness, tmp_path: Path, may_publish: list[Statement]
 ) -> None:

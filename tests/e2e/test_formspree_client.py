@@ -19,6 +19,8 @@ import requests
 from tests import needs
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 
+pytestmark = pytest.mark.full
+
 PROGRAM = Path(__file__).parents[1] / "node" / "formspree.mjs"
 PACKAGE = "@formspree/core"
 FOREIGN = "https://evil.example"

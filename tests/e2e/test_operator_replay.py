@@ -13,6 +13,8 @@ from tests.contracts import fits
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def operator(herald: Harness, checkout: Path) -> Operator:
@@ -84,7 +86,6 @@ def test_all_that_failed_is_replayed_and_the_rest_is_left_alone(herald: Harness,
         operator.fails("replay", *words, status=2)
 
 
-@pytest.mark.full
 def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: Harness, operator: Operator) -> None:
     for queue in ("failed-events", "topic-dead-letters"):
         herald.empty(queue)
@@ -116,7 +117,6 @@ def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: 
     herald.empty("failed-events")
 
 
-@pytest.mark.full
 def test_what_is_in_quarantine_is_listed_and_rings_once_it_is_released(herald: Harness, operator: Operator) -> None:
     word = marker()
     message_id: str = herald.post_json({"message": word, "_gotcha": "x"}, "/contact/guarded").json()["id"]
@@ -147,7 +147,6 @@ def test_what_is_in_quarantine_is_listed_and_rings_once_it_is_released(herald: H
     assert operator.json("messages", "show", message_id)["answered_at"] is None
 
 
-@pytest.mark.full
 def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     herald: Harness, operator: Operator
 ) -> None:
@@ -190,7 +189,6 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     assert "point-in-time recovery" in operator.gets("messages", "erase", repeated, "--yes")
 
 
-@pytest.mark.full
 def test_messages_are_erased_by_address_and_by_age(herald: Harness, operator: Operator) -> None:
     address = f"{marker()}@example.com"
     ids = [herald.post_json({"message": marker(), "email": address}).json()["id"] for _ in range(2)]

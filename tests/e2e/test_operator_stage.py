@@ -14,6 +14,8 @@ from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator
 from tests.e2e.test_commands import printed, running, shell
 
+pytestmark = pytest.mark.full
+
 PATH = {"api_handler", "destined", "notify_pushover", "on_success"}
 """The functions that a message meets which is delivered."""
 
@@ -39,7 +41,6 @@ def test_a_test_message_is_followed_until_its_outcome_was_told(herald: Harness, 
     assert "delivered" in operator.gets("send", "--site", "default")
 
 
-@pytest.mark.full
 def test_a_test_message_that_fails_is_no_success_and_one_that_takes_too_long_is_said(
     herald: Harness, operator: Operator
 ) -> None:
@@ -93,7 +94,6 @@ def test_the_lines_of_a_message_come_from_every_function_that_had_it(herald: Har
     operator.fails("logs", "--for", "1", status=2)
 
 
-@pytest.mark.full
 def test_followed_logs_show_each_line_once_and_what_is_written_meanwhile(herald: Harness, checkout: Path) -> None:
     first: str = herald.post_json({"message": marker()}).json()["id"]
     herald.line("on_success", message_id=first)

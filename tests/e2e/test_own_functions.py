@@ -27,6 +27,8 @@ from tests.e2e.test_commands import ops, shell
 from tests.infrastructure.test_templates import cfn_lint
 from tests.own_functions import without_own_functions
 
+pytestmark = pytest.mark.full
+
 PAGE = (ROOT / "docs/own-function.md").read_text(encoding="utf-8")
 BUCKET = "uploads-of-the-owner"
 VALUES = f'bucket = "{BUCKET}"\n'
@@ -220,8 +222,7 @@ def told_in_log(own: Harness, text: str) -> int:
     return (own.stack.work / "aws.log").read_text(encoding="utf-8").count(text)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("function", [pytest.param("from_s3", marks=pytest.mark.full), "from_event", "from_sns"])
+@pytest.mark.parametrize("function", ["from_s3", "from_event", "from_sns"])
 def test_an_event_that_it_fails_at_is_kept_and_without_the_statement_is_not(own: Harness, function: str) -> None:
     word = f"please fail {marker()}"
     own.empty("rule-dead-letters")
@@ -243,7 +244,6 @@ def test_an_object_elsewhere_in_the_bucket_runs_nothing(own: Harness) -> None:
     assert not taken(own, "from_s3", elsewhere)
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(
     ("function", "sid"), [*((each, "ReadSource") for each in POLLED), ("from_table", "ListStreams")]
 )
@@ -266,7 +266,6 @@ def mapping(own: Harness, function: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("function", ["from_table", "from_stream"])
-@pytest.mark.full
 def test_where_a_stream_fails_for_good_is_kept_and_what_comes_behind_is_run(own: Harness, function: str) -> None:
     own.empty("rule-dead-letters")
     CAUSES[function](own, f"please fail {marker()}")
@@ -306,7 +305,6 @@ def ends(own: Harness) -> int:
     return sum(line.startswith("END") for line in own.texts("orders"))
 
 
-@pytest.mark.full
 def test_after_a_deployment_with_triggers_nothing_would_change(own: Harness) -> None:
     project = str(own.stack.root)
     ran = ops(own.stack.root, shell(own.stack.ports), "diff", "--project", project, "--stage", "local", "--exit-code")

@@ -22,6 +22,8 @@ from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import marker, processes_with, wait_for
 from tests.e2e.test_commands import fresh_clone, ops, printed, running, served, shell
 
+pytestmark = pytest.mark.full
+
 READY, FAILED = "Herald is ready", "Mend it and save again."
 PATIENCE = 120.0
 MARK = '    FunctionSpec(\n        name="list_messages",'
@@ -123,7 +125,6 @@ def test_what_it_prints_leads_to_a_site_whose_form_rings(run: Run) -> None:
     rings(word)
 
 
-@pytest.mark.full
 def test_each_save_is_deployed_as_it_is_and_each_mistake_is_mended_by_the_next(run: Run) -> None:
     functions, urls = run.account.functions, run.urls()
     committed = (run.checkout / "chalicelib" / "stages.py").read_text(encoding="utf-8")

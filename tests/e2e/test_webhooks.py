@@ -14,6 +14,8 @@ from ops.local.stack import Pushover
 from ops.local.web.settings import LOCAL_WEBHOOK_SECRET
 from tests.e2e.harness import Harness, marker, wait_for
 
+pytestmark = pytest.mark.full
+
 ALL = ["own", "slack", "discord", "teams", "chat"]
 
 
@@ -71,7 +73,6 @@ def test_a_receiver_that_fails_for_a_moment_is_asked_again_with_the_same_id(hera
     assert faulted(herald) == {"status_500": 1}
 
 
-@pytest.mark.full
 def test_an_answer_that_was_lost_is_sent_again_and_the_receiver_knows_the_repetition(herald: Harness) -> None:
     word, message_id = send(herald, "signed", {"do": "accept_then_stall", "seconds": 11})
     done = wait_for(
