@@ -26,8 +26,8 @@ TOTAL_TIMEOUT = 14.0
 """Seconds for the whole request, name resolution included. requests' read time-out limits only each wait for data."""
 LIMIT_SHARES = (1, 0.5, 0.1)
 """Of a limit, one after the other where a provider refuses the body: its limit may have changed, or be its own."""
-TIME_TO_SHORTEN = 3
-"""Seconds since the first attempt within which another is begun, so that it ends within the function's time-out."""
+TIME_TO_SEND_AGAIN = 3
+"""Seconds since the first attempt within which another is begun; later it might outlast the function."""
 MAX_ANSWER = 16 * 1024
 """Bytes of an answer that are read; an error's name is within them."""
 DEFAULT_WAIT = 60
@@ -150,7 +150,7 @@ def send_shortened(
     started, refused = clock(), None
     for share in LIMIT_SHARES:
         request = make_request(share)
-        if refused and (request == refused or clock() - started > TIME_TO_SHORTEN):
+        if refused and (request == refused or clock() - started > TIME_TO_SEND_AGAIN):
             break
         answer = send(request)
         if not is_refused(answer):

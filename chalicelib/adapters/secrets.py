@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_AGE = 300
 """Seconds that values are cached; a warm function uses a changed secret within this time."""
 MAX_STALE = 30
-"""Seconds that cached values are used further when they can't be read again."""
+"""Seconds until values are read again where that failed; the cached ones are used until it succeeds."""
 
 
 class Secrets(Protocol):
@@ -48,7 +48,7 @@ class ParameterSecrets:
             answer = self._ssm.get_parameters(Names=list(self._names), WithDecryption=True)
         except AwsError as error:
             if self._values:
-                # The values of a few minutes ago are most likely still right.
+                # What was read before is most likely still right.
                 self._until = self._clock() + MAX_STALE
                 return self._values
             raise SecretsError(f"the secrets could not be read: {error.reason}") from error

@@ -86,7 +86,8 @@ def classify_fields(pairs: Pairs) -> Submission:
 
 
 def _rename_guessed_fields(submission: Submission) -> None:
-    """Rename the fields whose names are words for a known field: of several, the one that is surest to mean it.
+    """Rename the fields whose names are words for a known field: of several, one that is not
+    blank, and of these the surest to mean it.
 
     All others stay fields of their own: no two are ever made one.
     """
@@ -98,7 +99,7 @@ def _rename_guessed_fields(submission: Submission) -> None:
         blank = not text.strip()
         # A text without @ is not taken for the address: validation would refuse a form for a guess of ours.
         if known_name and known_name not in submission.fields and (known_name != "email" or blank or "@" in text):
-            # Of two that are as sure the first counts, unless it is blank.
+            # A blank one comes after all others; of two that are as sure the first counts.
             candidate = (blank, uncertainty, name)
             surest[known_name] = min(surest.get(known_name, candidate), candidate, key=lambda each: each[:2])
     renamed = {name: known_name for known_name, (_, _, name) in surest.items()}

@@ -50,7 +50,7 @@ class Batch:
     since: int
     """When the first of them was counted."""
     ids: tuple[str, ...]
-    """Those that are named, in the order of their ranks."""
+    """Those that may be named, the highest rank first."""
     newest: str
     taken_at: int
     """When it was taken first, from which its age counts."""

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from chalicelib.errors import Problem
-from chalicelib.logic.file_extensions import KINDS, declared_kind
+from chalicelib.logic.file_extensions import declared_kind
 from chalicelib.logic.file_names import kept_name
 from chalicelib.logic.message_files import DeclaredFile
 from chalicelib.settings import FileRules
@@ -66,7 +66,7 @@ class Uploads:
         if len(self.files) == self._rules.number:
             return Problem("TOO_MANY_FILES", field, self._rules.number)
         claim = declared_kind(name, media_type)
-        if claim and (claim not in KINDS or claim not in self._rules.kinds):
+        if claim and claim not in self._rules.kinds:
             return Problem("file_kind", field)
         kept = kept_name(name, len(self.files) + 1)
         declared_type = media_type.partition(";")[0].strip().lower()[:MAX_TYPE]

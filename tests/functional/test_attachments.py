@@ -13,7 +13,7 @@ import pytest
 import requests
 from botocore.stub import Stubber
 
-from chalicelib.adapters.provider_http import TIME_TO_SHORTEN
+from chalicelib.adapters.provider_http import TIME_TO_SEND_AGAIN
 from chalicelib.adapters.providers.email import SesNotifier
 from chalicelib.adapters.providers.pushover import PushoverNotifier
 from chalicelib.composition import override_container
@@ -82,7 +82,7 @@ def test_a_refusal_that_took_long_is_tried_again_later_as_a_second_request_might
     provider: Provider, session: requests.Session
 ) -> None:
     provider.status, provider.next = 400, [b'{"status": 0, "request": "r"}']
-    times = iter((0.0, TIME_TO_SHORTEN + 0.1))
+    times = iter((0.0, TIME_TO_SEND_AGAIN + 0.1))
     slow = PushoverNotifier(session, Set(), channel()._replace(url=provider.url), clock=lambda: next(times))
     with pytest.raises(ChannelUnavailableError):
         slow.notify(ATTACHED)

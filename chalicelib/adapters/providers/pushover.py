@@ -28,7 +28,7 @@ import requests
 from chalicelib.adapters.provider_http import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
-    TIME_TO_SHORTEN,
+    TIME_TO_SEND_AGAIN,
     WAIT_FOR_OWNER,
     json_object,
     missing_answer_error,
@@ -99,7 +99,7 @@ class PushoverNotifier:
                 return self._send(form, {"attachment": ("image", image.content, image.media_type)})
             except ChannelRejectedError as error:
                 # Perhaps because of the image. Without it, it is another request, for which there must be time.
-                if self._clock() - started > TIME_TO_SHORTEN:
+                if self._clock() - started > TIME_TO_SEND_AGAIN:
                     raise ChannelUnavailableError("Pushover refused the image, too late to send without it") from error
         return self._send(form)
 
