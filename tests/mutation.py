@@ -1,11 +1,12 @@
 """Change the logic and the providers in thousands of small ways, and count what no test notices: ``make rehearse``.
 
-mutmut changes a clone of the last commit, one operator, value or call at a time, and runs the tests that reach the
-changed function. The score of a module is the share of its changes that made a test fail. The result is a section of
-docs/rehearsal.md. A change that no test notices gets a test, or a reason in ``tests/survivors.toml``.
+mutmut changes a clone of the last commit, one operator, value or call at a time, and ``tests/mutants.py`` runs the
+tests that reach the changed function. The score of a module is the share of its changes that made a test fail. The
+result is a section of docs/rehearsal.md. A change that no test notices gets a test, or a reason in
+``tests/survivors.toml``.
 
-The first run takes hours. A later one, or one that goes on where another was stopped, tries only the changes of
-functions that have changed since and those that no test noticed.
+A later run, or one that goes on where another was stopped, tries only the changes of functions that have changed since
+and those that no test noticed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +26,15 @@ from pathlib import Path
 import grimp
 
 from tests.history import ROOT, git
+from tests.mutants import NOTICED
 from tests.quick import PACKAGES, distances
 from tests.rehearsal import MUTATION, RESULT
 
 CLONE = ROOT / ".herald" / "mutation"
 REASONS = ROOT / "tests" / "survivors.toml"
 MUTATED = ("chalicelib/logic", "chalicelib/adapters/providers")
-ROUNDS = (("unit",), ("unit", "contract", "functional"))
-"""The kinds of tests of each round: the quickest notice most, and all of them try what is left."""
+KINDS = ("unit", "contract", "functional")
+"""The kinds of tests that try a change: those that need no stack."""
 WHOLE_PATH = ("tests/functional/test_contact.py", "tests/functional/test_form_answers.py")
 """Tests of the logic by way of the API."""
 UNFIT = {
@@ -42,10 +44,10 @@ UNFIT = {
         "reads a traceback, which leads through mutmut's own function and what was passed to it"
     ),
 }
-"""Tests that can't judge a mutant, and why."""
-
-_KILLED_BY = {1, 3, 24, 36, 152, 255, -24, -9, -11}
-"""Exit codes of mutmut's runs: a test failed, or the change made it crash or run for too long."""
+"""Tests that can't judge a change, and why."""
+TRYING = ["-p", "tests.mutants", "-p", "no:randomly", "--capture=no", "-qq", "-m", "not full"]
+TRYING += ["-o", "tmp_path_retention_policy=failed", *(f"--deselect={name}" for name in UNFIT)]
+"""How pytest is run: a fork writes nothing, and removes its files."""
 
 
 @dataclass
@@ -67,12 +69,12 @@ class Score:
         return 100 * self.killed / self.mutants if self.mutants else 100.0
 
 
-def nearest_tests(kinds: Collection[str]) -> list[str]:
-    """The test files of these kinds that import a mutated module, and those of ``WHOLE_PATH``."""
+def nearest_tests() -> list[str]:
+    """The test files of these ``KINDS`` that import a mutated module, and those of ``WHOLE_PATH``."""
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
     importers = {module: set(graph.find_modules_that_directly_import(module)) for module in graph.modules}
     tests = {
-        str(path.relative_to(ROOT)): "" for kind in kinds for path in sorted((ROOT / "tests" / kind).glob("test_*.py"))
+        str(path.relative_to(ROOT)): "" for kind in KINDS for path in sorted((ROOT / "tests" / kind).glob("test_*.py"))
     }
     mutated = [str(path.relative_to(ROOT)) for folder in MUTATED for path in (ROOT / folder).glob("*.py")]
     near = distances(mutated, importers, tests)
@@ -80,14 +82,12 @@ def nearest_tests(kinds: Collection[str]) -> list[str]:
     return sorted({*whole_path, *(test for test, steps in near.items() if steps == 1)} - UNFIT.keys())
 
 
-def configuration(tests: Iterable[str], files: Iterable[str]) -> str:
+def configuration(files: Iterable[str]) -> str:
     """The table ``[tool.mutmut]`` for a clone with these files at its top."""
     lists = {
         "source_paths": ["chalicelib"],
         "only_mutate": [f"{folder}/*.py" for folder in MUTATED],
         "also_copy": sorted({*files} - {"chalicelib", "tests", "pyproject.toml", ".git", "mutants"}),
-        "pytest_add_cli_args": ["-p", "no:randomly", "-q", "-m", "not full", *(f"--deselect={name}" for name in UNFIT)],
-        "pytest_add_cli_args_test_selection": list(tests),
     }
     return "\n".join(["", "[tool.mutmut]", *(f"{name} = {json.dumps(value)}" for name, value in lists.items()), ""])
 
@@ -98,7 +98,7 @@ def scores(folder: Path) -> dict[str, Score]:
     for path in sorted(folder.rglob("*.py.meta")):
         module = str(path.relative_to(folder)).removesuffix(".py.meta").replace("/", ".")
         for mutant, code in json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].items():
-            if code in _KILLED_BY:
+            if code == NOTICED:
                 found[module].killed += 1
             elif code is None:
                 found[module].untried += 1
@@ -163,7 +163,7 @@ def keep_results(clone: Path) -> None:
         if path.suffix == ".meta" and (clone / path.relative_to(clone / "mutants")).with_suffix("").exists():
             told = json.loads(path.read_text(encoding="utf-8"))
             codes = told["exit_code_by_key"]
-            told["exit_code_by_key"] = {mutant: code if code in _KILLED_BY else None for mutant, code in codes.items()}
+            told["exit_code_by_key"] = {mutant: code if code == NOTICED else None for mutant, code in codes.items()}
             path.write_text(json.dumps(told), encoding="utf-8")
         elif not path.is_dir():
             path.unlink()
@@ -173,14 +173,12 @@ def main() -> int:
     if not CLONE.exists():
         git("clone", "--quiet", ".", str(CLONE))
     git("-C", str(CLONE), "fetch", "--quiet", str(ROOT), "HEAD")
-    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(os.cpu_count() or 1)]
-    for kinds in ROUNDS:
-        git("-C", str(CLONE), "reset", "--quiet", "--hard", "FETCH_HEAD")
-        keep_results(CLONE)
-        with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
-            file.write(configuration(nearest_tests(kinds), os.listdir(CLONE)))
-        if stopped := not _ran(command):
-            break
+    git("-C", str(CLONE), "reset", "--quiet", "--hard", "FETCH_HEAD")
+    keep_results(CLONE)
+    with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(configuration(os.listdir(CLONE)))
+    subprocess.run([sys.executable, "-m", "tests.mutants"], cwd=CLONE, check=True, stdout=subprocess.DEVNULL)
+    stopped = not _ran([sys.executable, "-m", "pytest", *TRYING, *nearest_tests()])
     found = scores(CLONE / "mutants")
     left = unexplained(found, tomllib.loads(REASONS.read_text(encoding="utf-8")))
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {''.join(git('rev-parse', '--short', 'HEAD'))}"
@@ -191,9 +189,9 @@ def main() -> int:
 
 
 def _ran(command: list[str]) -> bool:
-    """Run mutmut; returns whether it came to its end. What it has tried when it is interrupted counts."""
+    """Try the changes; returns whether all were. What was tried when it is interrupted counts."""
     try:
-        return subprocess.run(command, cwd=CLONE, check=False).returncode == 0
+        return subprocess.run(command, cwd=CLONE / "mutants", check=False).returncode == 0
     except KeyboardInterrupt:
         return False
 

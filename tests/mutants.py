@@ -1,0 +1,197 @@
+"""Try the changes that mutmut made, each in a fork of one pytest session: ``python -m tests.mutants``, then a plugin.
+
+mutmut itself starts pytest anew for each change, which takes five times as long as the tests. Here pytest collects
+once. A first fork runs every test and says which functions it reaches, and how long it takes; then a fork for each
+change runs the tests that reach it, the quickest first, until one fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+SURVIVED, NOTICED, UNREACHED = 0, 1, 33
+"""What mutmut's ``.meta`` files hold for a change, beside None for one that was not tried."""
+PATIENCE = 10.0
+"""Seconds, and times what a test usually takes, after which a change is taken to have made it endless: noticed."""
+SAVED_EVERY = 100
+
+
+def make() -> None:
+    """Copy the project to ``mutants/``, as ``[tool.mutmut]`` says, and put the changed functions beside the others."""
+    from mutmut.__main__ import create_mutants
+    from mutmut.mutation.trampoline import set_mutant_under_test
+    from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir
+
+    Path("mutants").mkdir(exist_ok=True)
+    set_mutant_under_test("mutant_generation")
+    copy_src_dir()
+    copy_also_copy_files()
+    create_mutants(os.cpu_count() or 1)
+
+
+@dataclass
+class Reach:
+    """What a run of all tests says of each."""
+
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """By the test's id."""
+    tests: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The ids of the tests that call a function, by its mangled name."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] += report.duration
+
+
+class Results:
+    """The ``.meta`` files that mutmut wrote beside the changed modules."""
+
+    def __init__(self, folder: Path) -> None:
+        self._contents = {path: json.loads(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py.meta")}
+        self._path = {mutant: path for path, told in self._contents.items() for mutant in told["exit_code_by_key"]}
+
+    @property
+    def untried(self) -> list[str]:
+        return [mutant for mutant, path in self._path.items() if self._codes(path)[mutant] is None]
+
+    def set(self, mutant: str, code: int) -> None:
+        self._codes(self._path[mutant])[mutant] = code
+
+    def save(self) -> None:
+        for path, told in self._contents.items():
+            path.write_text(json.dumps(told), encoding="utf-8")
+
+    def _codes(self, path: Path) -> dict[str, int | None]:
+        codes: dict[str, int | None] = self._contents[path]["exit_code_by_key"]
+        return codes
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """Take the place of pytest's own loop."""
+    # Its folder is made once: each fork would make one, and remove those of others.
+    session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    reach = _reach(session)
+    results = Results(session.config.rootpath)
+    try:
+        _try_all(session, reach, results)
+    finally:
+        results.save()
+    return True
+
+
+def _reach(session: pytest.Session) -> Reach:
+    """Run all tests in a fork; raises :class:`pytest.UsageError` where one fails or none reaches a function."""
+    from mutmut.mutation.trampoline import set_mutant_under_test
+    from mutmut.state import state
+
+    source, sink = os.pipe()
+    if not (child := os.fork()):
+        os.close(source)
+        set_mutant_under_test("stats")
+        reach = Reach()
+        session.config.pluginmanager.register(reach)
+        for item, following in _with_next(session.items):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            for function in state()._stats:
+                reach.tests[function].append(item.nodeid)
+            state()._stats.clear()
+            if session.testsfailed:
+                os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{item.nodeid} fails unchanged\n".encode())
+                os._exit(1)
+        with os.fdopen(sink, "w", encoding="utf-8") as file:
+            json.dump([reach.seconds, reach.tests], file)
+        os._exit(0)
+    os.close(sink)
+    with os.fdopen(source, encoding="utf-8") as file:
+        told = file.read()
+    os.waitpid(child, 0)
+    if not told:
+        raise pytest.UsageError("a test fails without any change: nothing can be said of the changes")
+    seconds, tests = json.loads(told)
+    if not tests:
+        raise pytest.UsageError("no test reaches a function that was changed")
+    return Reach(defaultdict(float, seconds), defaultdict(list, tests))
+
+
+def _try_all(session: pytest.Session, reach: Reach, results: Results) -> None:
+    items = {item.nodeid: item for item in session.items}
+    tests = {
+        mutant: sorted(reach.tests[mutant.partition("__mutmut_")[0]], key=reach.seconds.__getitem__)
+        for mutant in results.untried
+    }
+    # The quickest first, so that a run that is stopped has tried most.
+    todo = sorted(tests, key=lambda mutant: sum(map(reach.seconds.__getitem__, tests[mutant])))
+    running: dict[int, str] = {}
+    codes: Counter[int] = Counter()
+    try:
+        for mutant in todo:
+            if not tests[mutant]:
+                _note(mutant, UNREACHED, results, codes, len(todo))
+                continue
+            if len(running) == os.cpu_count():
+                _wait_for_one(running, results, codes, len(todo))
+            child = os.fork() or _try(session, mutant, [items[test] for test in tests[mutant]], reach)
+            running[child] = mutant
+        while running:
+            _wait_for_one(running, results, codes, len(todo))
+    finally:
+        for child in running:
+            os.kill(child, signal.SIGKILL)
+
+
+def _wait_for_one(running: dict[int, str], results: Results, codes: Counter[int], number: int) -> None:
+    child, status = os.wait()
+    code = os.waitstatus_to_exitcode(status)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # What a test started and did not end.
+    _note(running.pop(child), code if code == SURVIVED else NOTICED, results, codes, number)
+
+
+def _note(mutant: str, code: int, results: Results, codes: Counter[int], number: int) -> None:
+    results.set(mutant, code)
+    codes[code] += 1
+    if codes.total() % SAVED_EVERY == 0 or codes.total() == number:
+        results.save()
+        counts = f"{codes[NOTICED]} noticed, {codes[SURVIVED]} unnoticed, {codes[UNREACHED]} unreached"
+        print(f"{codes.total()} of {number}: {counts}", file=sys.__stderr__, flush=True)
+
+
+def _try(session: pytest.Session, mutant: str, items: Sequence[pytest.Item], reach: Reach) -> NoReturn:
+    """In a fork, run the tests until one fails, and end."""
+    from mutmut.mutation.trampoline import set_mutant_under_test
+
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    set_mutant_under_test(mutant)
+    try:
+        for item, following in _with_next(items):
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE * (1 + reach.seconds[item.nodeid]))
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                break
+        else:
+            os._exit(SURVIVED)
+    finally:  # pytest raises what ends a session.
+        os._exit(NOTICED)
+
+
+def _with_next(items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    return zip(items, [*items[1:], None], strict=True)
+
+
+if __name__ == "__main__":
+    make()
