@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ def make() -> None:
     create_mutants(os.cpu_count() or 1)
 
 
-@dataclass
+@dataclass(eq=False)
 class Reach:
     """What a run of all tests says of each."""
 
@@ -97,27 +98,30 @@ def _reach(session: pytest.Session) -> Reach:
 
     source, sink = os.pipe()
     if not (child := os.fork()):
-        os.close(source)
-        set_mutant_under_test("stats")
-        reach = Reach()
-        session.config.pluginmanager.register(reach)
-        for item, following in _with_next(session.items):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            for function in state()._stats:
-                reach.tests[function].append(item.nodeid)
-            state()._stats.clear()
-            if session.testsfailed:
-                os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{item.nodeid} fails unchanged\n".encode())
-                os._exit(1)
-        with os.fdopen(sink, "w", encoding="utf-8") as file:
-            json.dump([reach.seconds, reach.tests], file)
-        os._exit(0)
+        try:
+            set_mutant_under_test("stats")
+            reach = Reach()
+            session.config.pluginmanager.register(reach)
+            for item, following in _with_next(session.items):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                for function in state()._stats:
+                    reach.tests[function].append(item.nodeid)
+                state()._stats.clear()
+                if session.testsfailed:
+                    _say(f"{item.nodeid} fails without any change")
+                    os._exit(1)
+            with os.fdopen(sink, "w", encoding="utf-8") as file:
+                json.dump([reach.seconds, reach.tests], file)
+        except BaseException:
+            _say(traceback.format_exc())
+        finally:
+            os._exit(0)
     os.close(sink)
     with os.fdopen(source, encoding="utf-8") as file:
         told = file.read()
     os.waitpid(child, 0)
     if not told:
-        raise pytest.UsageError("a test fails without any change: nothing can be said of the changes")
+        raise pytest.UsageError("nothing can be said of changes, as a test fails without any")
     seconds, tests = json.loads(told)
     if not tests:
         raise pytest.UsageError("no test reaches a function that was changed")
@@ -164,7 +168,7 @@ def _note(mutant: str, code: int, results: Results, codes: Counter[int], number:
     if codes.total() % SAVED_EVERY == 0 or codes.total() == number:
         results.save()
         counts = f"{codes[NOTICED]} noticed, {codes[SURVIVED]} unnoticed, {codes[UNREACHED]} unreached"
-        print(f"{codes.total()} of {number}: {counts}", file=sys.__stderr__, flush=True)
+        _say(f"{codes.total()} of {number}: {counts}")
 
 
 def _try(session: pytest.Session, mutant: str, items: Sequence[pytest.Item], reach: Reach) -> NoReturn:
@@ -187,6 +191,10 @@ def _try(session: pytest.Session, mutant: str, items: Sequence[pytest.Item], rea
             os._exit(SURVIVED)
     finally:  # pytest raises what ends a session.
         os._exit(NOTICED)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.__stderr__, flush=True)
 
 
 def _with_next(items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
