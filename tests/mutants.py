@@ -99,6 +99,7 @@ def _reach(session: pytest.Session) -> Reach:
     source, sink = os.pipe()
     if not (child := os.fork()):
         try:
+            _write_nowhere(1)
             set_mutant_under_test("stats")
             reach = Reach()
             session.config.pluginmanager.register(reach)
@@ -177,9 +178,7 @@ def _try(session: pytest.Session, mutant: str, items: Sequence[pytest.Item], rea
 
     os.setpgid(0, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    _write_nowhere(1, 2)
     set_mutant_under_test(mutant)
     try:
         for item, following in _with_next(items):
@@ -191,6 +190,12 @@ def _try(session: pytest.Session, mutant: str, items: Sequence[pytest.Item], rea
             os._exit(SURVIVED)
     finally:  # pytest raises what ends a session.
         os._exit(NOTICED)
+
+
+def _write_nowhere(*descriptors: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)
 
 
 def _say(line: str) -> None:

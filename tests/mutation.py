@@ -45,9 +45,9 @@ UNFIT = {
     ),
 }
 """Tests that can't judge a change, and why."""
-TRYING = ["-p", "tests.mutants", "-p", "no:randomly", "--capture=no", "-qq", "-m", "not full"]
+TRYING = ["-p", "tests.mutants", "-p", "no:randomly", "--capture=no", "--tb=native", "-qq", "-m", "not full"]
 TRYING += ["-o", "tmp_path_retention_policy=failed", *(f"--deselect={name}" for name in UNFIT)]
-"""How pytest is run: a fork writes nothing, and removes its files."""
+"""How pytest is run: a fork writes nothing, removes its files, and does not read the source to explain a failure."""
 
 
 @dataclass
