@@ -110,6 +110,11 @@ def test_a_page_is_asked_for_with_all_that_a_request_may_hold(functions: Functio
     assert archive.asked == [Wanted("default", MessageState.WAITING, NOW, NOW + 9, 2, Position(NOW, "id-1"))]
 
 
+def test_the_first_second_of_all_can_be_asked_for(functions: Functions, archive: InMemoryArchive) -> None:
+    functions.invoke("list_messages", LIST | {"since": 0, "until": 1})
+    assert archive.asked == [Wanted("default", since=0, until=1)]
+
+
 @pytest.mark.parametrize(("function", "request_"), [("get_message", GET), ("list_messages", LIST)])
 def test_the_callers_correlation_id_is_that_of_the_log(
     functions: Functions, log: Log, function: str, request_: dict[str, object]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, FilesError
-from chalicelib.logic.delivery import deliver
-from chalicelib.logic.delivery_types import Action, DeliveryDependencies, Invocation, Notifier
+from chalicelib.logic.delivery import deliver, deliver_again
+from chalicelib.logic.delivery_types import Action, DeliveryDependencies, Invocation, Notifier, State
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import DeclaredFile, FileFacts, FileMark
 from chalicelib.logic.notification_text import lay_out
@@ -86,6 +86,20 @@ def test_files_are_kept_and_examined_before_the_owner_is_told_what_they_are() ->
     assert lay_out(notification).endswith(
         "\nFiles: “a.jpg” (image, 2.1 MB), “b.png” (markup, 31 bytes, not what its name says)"
     )
+
+
+def test_a_scheduled_retry_tells_of_the_files_too_and_of_what_became_of_each_channel() -> None:
+    files, notifier = RecordingFiles(), RecoveringNotifier(ChannelUnavailableError("down"))
+    runs = Runs(files, notifier)
+    with pytest.raises(DeliveryIncompleteError):
+        runs.run(WITH_FILES)
+    record = runs.store.records[WITH_FILES.id]
+    runs.store.put(WITH_FILES.id, "pushover", replace(record.deliveries["pushover"], next_attempt_at=NOW))
+    record = runs.store.records[WITH_FILES.id]
+    result = deliver_again(WITH_FILES, record, runs.dependencies, Invocation("retry", "run-2", NOW + 60))
+    assert (result.action, result.channels) == (Action.DELIVERED, {"pushover": State.DELIVERED})
+    assert files.examined == [WITH_FILES.id] * 2
+    assert [file.name for file in notifier.delivered[0].files] == ["a.jpg", "b.png"]
 
 
 def test_a_message_without_files_asks_for_nothing() -> None:

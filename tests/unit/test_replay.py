@@ -20,7 +20,7 @@ from chalicelib.logic.delivery_types import (
 )
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.overall_state import MessageState
-from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, SkipReason
+from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, ReplayUpdate, SkipReason
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import ListedMessage, StoredMessage
@@ -180,8 +180,9 @@ def test_a_replay_that_is_always_second_gives_up_and_changes_nothing() -> None:
         world.store.put(MESSAGE.id, "a", replace(FOUND["waiting"], attempts=10 + looked))
 
     world.store.before_revival = be_quicker
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError) as caught:
         world.revive()
+    assert caught.value.reason == "ConditionalCheckFailedException"
     assert (looked, world.record.replayed_at) == (MAX_TRIES, 0)
 
 
@@ -258,8 +259,29 @@ def test_a_replay_refuses_what_is_held_and_a_release_what_is_not() -> None:
 def test_what_is_not_there_is_neither_replayed_nor_released() -> None:
     world = MessageWithChannels(a=FOUND["rejected"])
     world.store.records.clear()
-    with pytest.raises(LookupError):
+    with pytest.raises(LookupError, match=MESSAGE.id):
         world.revive()
+
+
+def test_a_release_waits_for_an_attempt_that_is_in_progress() -> None:
+    world = MessageWithChannels(held=HoldReason.DUPLICATE, a=FOUND["sending"])
+    assert world.revive(held=True) == ReplayResult((), {"a": SkipReason.SENDING})
+    assert world.record.verdict.hold_reason is HoldReason.DUPLICATE
+
+
+def test_a_replay_that_no_inbox_asked_for_names_none() -> None:
+    class Applied(InMemoryMessages):
+        by = ""
+
+        def apply(self, message_id: str, update: ReplayUpdate) -> bool:
+            self.by = f"asked for by {update.by!r}"
+            return super().apply(message_id, update)
+
+    world = MessageWithChannels(a=FOUND["rejected"])
+    assert replay.plan_replay(world.record, world.channels, NOW)[0].by == ""
+    store = Applied(world.store.records, world.store.kept)
+    replay.apply_replay(MESSAGE.id, False, world.channels, store, NOW)
+    assert store.by == "asked for by ''"
 
 
 # Lambda's own attempts

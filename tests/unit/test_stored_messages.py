@@ -167,6 +167,11 @@ def test_every_position_comes_back_from_its_cursor(received_at: int, message_id:
     assert Position.of_cursor(position.as_cursor()) == position
 
 
+def test_the_longest_id_has_a_cursor() -> None:
+    longest = Position(LATEST, "\N{GRINNING FACE}" * MAX_ID)
+    assert Position.of_cursor(longest.as_cursor()) == longest
+
+
 @pytest.mark.parametrize("message_id", ["i", "id", "id-", "ю"])
 def test_a_cursor_is_short_whatever_the_id_is(message_id: str) -> None:
     held = f'[1,{NOW},"{message_id}"]'.encode()
