@@ -91,9 +91,9 @@ def origin_of(url: str) -> str:
         port = parts.port
     except ValueError:
         return ""
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         return ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     if not re.fullmatch(rf"{re.escape(host)}(:\d*)?", parts.netloc, re.IGNORECASE):
-        return ""  # Python reads what follows a bracket as nothing: http://[::1].evil.example
+        return ""  # A user name; or what Python reads as nothing behind a bracket: http://[::1].evil.example
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, _DEFAULT_PORTS[parts.scheme]) else "")

@@ -289,6 +289,7 @@ def test_what_has_no_origin_is_never_the_origin_of_a_site(wanted: str) -> None:
         ("//www.example.com", ""),
         ("ftp://www.example.com", ""),
         ("https://a@www.example.com", ""),
+        ("http://[::1].evil.example", ""),
         ("https://grüße.example", ""),
         ("https://www.example.com\\", ""),
         ("https://www.example.com:x", ""),

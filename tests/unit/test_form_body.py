@@ -444,7 +444,7 @@ def test_no_script_has_less_room_for_being_percent_encoded(text: str) -> None:
 @pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART_HEADER, "text/plain", ""])
 def test_a_body_of_more_than_64_kib_is_413_whatever_it_is(content_type: str) -> None:
     error = refused(content_type, b"a" * (LIMITS.body_bytes + 1))
-    assert (said(error), error.limit) == ((413, "body_too_large", []), 64)
+    assert (said(error), str(error.limit)) == ((413, "body_too_large", []), "64")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_a_name_that_reads_as_ours_is_known_whatever_its_letters(name: str) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["", "phone", "Telefon", "姓名", "メール", "שם", "اسم", "Identity", "Names", "E", "🚀🚀"]
+    "name", ["", "phone", "Telefon", "姓名", "メール", "שם", "הודעה", "اسم", "رسالة", "Identity", "Names", "E", "🚀🚀"]
 )
 def test_any_other_name_stays_as_it_is(name: str) -> None:
     assert not is_like(name, OURS)

@@ -47,6 +47,11 @@ def test_the_message_comes_first_then_what_is_known_then_the_forms_own_fields() 
     )
 
 
+def test_a_field_whose_name_reads_as_one_of_heralds_is_said_to_be_a_field() -> None:
+    form = told(message="Hi", **{"Еmail": "eve@example.com"})  # The first letter is Cyrillic.
+    assert lay_out(form) == "Hi\n\nSite: www.example.com\n\n› field “Еmail”: eve@example.com"
+
+
 def test_the_originals_title_and_lines_are_a_setting() -> None:
     own = site()._replace(**ORIGINAL)
     form = from_contact(message("id-1", source="home", message="Hi\nthere", phone="1"), own, channel(), "dev")

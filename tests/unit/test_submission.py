@@ -472,6 +472,8 @@ def test_no_two_fields_are_made_one_and_the_surest_name_counts() -> None:
         "contact-name": "Eve",
         "mail": "by post",
     }
+    assert accepted([("Nachricht", " "), ("comments", "Hi")]) == {"Nachricht": " ", "message": "Hi"}
+    assert accepted([("message", "Hi"), ("your-name", "Ada\nLovelace")]) == {"message": "Hi", "name": "Ada Lovelace"}
     two = classify_fields([("message", "a"), ("comments", "b"), ("Comments", "c"), ("comments", "d")])
     assert two.fields == {"message": "a", "comments": "b, d", "Comments": "c"}
     assert two.sent_as == {"message": "message", "comments": "comments", "Comments": "Comments"}

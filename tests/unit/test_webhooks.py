@@ -277,16 +277,22 @@ def test_no_markdown_of_a_visitor_is_left_for_discord(text: str) -> None:
 
 
 def test_teams_is_given_a_card_with_a_run_of_plain_text_for_each_line() -> None:
-    made = body("teams", with_message("Line 1\n\nLine 3"))
-    assert made["type"] == "message"
-    (attachment,) = made["attachments"]
-    assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
-    card = attachment["content"]
-    assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
-    assert {block["type"] for block in card["body"]} == {"RichTextBlock"}
-    runs = [run for block in card["body"] for run in block["inlines"]]
-    assert [run["text"] for run in runs] == ["A title", "Line 1", " ", "Line 3", " ", "Name: Ada"]
-    assert runs[0]["weight"] == "Bolder"
+    heading = {"type": "TextRun", "text": "A title", "weight": "Bolder"}
+    runs = [{"type": "TextRun", "text": text} for text in ("Line 1", " ", "Line 3", " ", "Name: Ada")]
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": [
+            {"type": "RichTextBlock", "inlines": [heading]},
+            *({"type": "RichTextBlock", "spacing": "None", "inlines": [run]} for run in runs),
+        ],
+    }
+    content_type = "application/vnd.microsoft.card.adaptive"
+    assert body("teams", with_message("Line 1\n\nLine 3")) == {
+        "type": "message",
+        "attachments": [{"contentType": content_type, "contentUrl": None, "content": card}],
+    }
 
 
 @pytest.mark.parametrize("kind", ["standard", "slack", "discord", "teams"])
