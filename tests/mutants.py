@@ -2,7 +2,7 @@
 
 mutmut itself starts pytest anew for each change, which takes five times as long as the tests. Here pytest collects
 once. A first fork runs every test and says which functions it reaches, and how long it takes; then a fork for each
-change runs the tests that reach it, the quickest first, until one fails.
+change runs the tests that reach it, the likeliest and the quickest first, until one fails.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     reach = _reach(session)
     results = Results(session.config.rootpath)
     try:
-        _try_all(session, reach, results)
+        Trials(session, reach, results).run()
     finally:
         results.save()
     return True
@@ -129,67 +129,96 @@ def _reach(session: pytest.Session) -> Reach:
     return Reach(defaultdict(float, seconds), defaultdict(list, tests))
 
 
-def _try_all(session: pytest.Session, reach: Reach, results: Results) -> None:
-    items = {item.nodeid: item for item in session.items}
-    tests = {
-        mutant: sorted(reach.tests[mutant.partition("__mutmut_")[0]], key=reach.seconds.__getitem__)
-        for mutant in results.untried
-    }
-    # The quickest first, so that a run that is stopped has tried most.
-    todo = sorted(tests, key=lambda mutant: sum(map(reach.seconds.__getitem__, tests[mutant])))
-    running: dict[int, str] = {}
-    codes: Counter[int] = Counter()
-    try:
-        for mutant in todo:
-            if not tests[mutant]:
-                _note(mutant, UNREACHED, results, codes, len(todo))
-                continue
-            if len(running) == os.cpu_count():
-                _wait_for_one(running, results, codes, len(todo))
-            child = os.fork() or _try(session, mutant, [items[test] for test in tests[mutant]], reach)
-            running[child] = mutant
-        while running:
-            _wait_for_one(running, results, codes, len(todo))
-    finally:
-        for child in running:
-            os.kill(child, signal.SIGKILL)
+class Trials:
+    """Forks that try changes side by side, one for each core."""
+
+    def __init__(self, session: pytest.Session, reach: Reach, results: Results) -> None:
+        self._session = session
+        self._items = {item.nodeid: item for item in session.items}
+        self._reach = reach
+        self._results = results
+        self._running: dict[int, tuple[str, int]] = {}
+        """The change that a fork tries, and where it says which test noticed."""
+        self._noticers: defaultdict[str, list[str]] = defaultdict(list)
+        """The tests that noticed changes of a module, the last one first: they are likely to notice the next."""
+        self._codes: Counter[int] = Counter()
+
+    def run(self) -> None:
+        """Try all that was not tried. The quickest come first, so that a run that is stopped has tried most."""
+        seconds = self._reach.seconds.__getitem__
+        tests = {
+            mutant: sorted(self._reach.tests[mutant.partition("__mutmut_")[0]], key=seconds)
+            for mutant in self._results.untried
+        }
+        todo = sorted(tests, key=lambda mutant: sum(map(seconds, tests[mutant])))
+        try:
+            for mutant in todo:
+                if not tests[mutant]:
+                    self._note(mutant, UNREACHED, len(todo))
+                    continue
+                if len(self._running) == os.cpu_count():
+                    self._wait_for_one(len(todo))
+                self._start(mutant, tests[mutant])
+            while self._running:
+                self._wait_for_one(len(todo))
+        finally:
+            for child in self._running:
+                os.kill(child, signal.SIGKILL)
+
+    def _start(self, mutant: str, tests: Sequence[str]) -> None:
+        reached = set(tests)
+        likely = [test for test in self._noticers[_module_of(mutant)] if test in reached]
+        source, sink = os.pipe()
+        child = os.fork()
+        if not child:
+            self._try(mutant, [*likely, *(test for test in tests if test not in likely)], sink)
+        os.close(sink)
+        self._running[child] = mutant, source
+
+    def _try(self, mutant: str, tests: Sequence[str], sink: int) -> NoReturn:
+        """In a fork, run the tests until one fails, and end."""
+        from mutmut.mutation.trampoline import set_mutant_under_test
+
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        _write_nowhere(1, 2)
+        set_mutant_under_test(mutant)
+        try:
+            for item, following in _with_next([self._items[test] for test in tests]):
+                signal.setitimer(signal.ITIMER_REAL, PATIENCE * (1 + self._reach.seconds[item.nodeid]))
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if self._session.testsfailed:
+                    os.write(sink, item.nodeid.encode())
+                    break
+            else:
+                os._exit(SURVIVED)
+        finally:  # pytest raises what ends a session.
+            os._exit(NOTICED)
+
+    def _wait_for_one(self, number: int) -> None:
+        child, status = os.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # What a test started and did not end.
+        mutant, source = self._running.pop(child)
+        with os.fdopen(source, encoding="utf-8") as file:
+            noticer = file.read()
+        if noticer:
+            others = [test for test in self._noticers[_module_of(mutant)] if test != noticer]
+            self._noticers[_module_of(mutant)] = [noticer, *others]
+        self._note(mutant, SURVIVED if os.waitstatus_to_exitcode(status) == SURVIVED else NOTICED, number)
+
+    def _note(self, mutant: str, code: int, number: int) -> None:
+        self._results.set(mutant, code)
+        self._codes[code] += 1
+        tried = self._codes.total()
+        if tried % SAVED_EVERY == 0 or tried == number:
+            self._results.save()
+            noticed, unnoticed, unreached = (self._codes[each] for each in (NOTICED, SURVIVED, UNREACHED))
+            _say(f"{tried} of {number}: {noticed} noticed, {unnoticed} unnoticed, {unreached} unreached")
 
 
-def _wait_for_one(running: dict[int, str], results: Results, codes: Counter[int], number: int) -> None:
-    child, status = os.wait()
-    code = os.waitstatus_to_exitcode(status)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # What a test started and did not end.
-    _note(running.pop(child), code if code == SURVIVED else NOTICED, results, codes, number)
-
-
-def _note(mutant: str, code: int, results: Results, codes: Counter[int], number: int) -> None:
-    results.set(mutant, code)
-    codes[code] += 1
-    if codes.total() % SAVED_EVERY == 0 or codes.total() == number:
-        results.save()
-        counts = f"{codes[NOTICED]} noticed, {codes[SURVIVED]} unnoticed, {codes[UNREACHED]} unreached"
-        _say(f"{codes.total()} of {number}: {counts}")
-
-
-def _try(session: pytest.Session, mutant: str, items: Sequence[pytest.Item], reach: Reach) -> NoReturn:
-    """In a fork, run the tests until one fails, and end."""
-    from mutmut.mutation.trampoline import set_mutant_under_test
-
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    _write_nowhere(1, 2)
-    set_mutant_under_test(mutant)
-    try:
-        for item, following in _with_next(items):
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE * (1 + reach.seconds[item.nodeid]))
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            if session.testsfailed:
-                break
-        else:
-            os._exit(SURVIVED)
-    finally:  # pytest raises what ends a session.
-        os._exit(NOTICED)
+def _module_of(mutant: str) -> str:
+    return mutant.rpartition(".")[0]
 
 
 def _write_nowhere(*descriptors: int) -> None:
