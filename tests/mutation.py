@@ -181,7 +181,7 @@ def main() -> int:
     stopped = not _ran([sys.executable, "-m", "pytest", *TRYING, *nearest_tests()])
     found = scores(CLONE / "mutants")
     left = unexplained(found, tomllib.loads(REASONS.read_text(encoding="utf-8")))
-    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {''.join(git('rev-parse', '--short', 'HEAD'))}"
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {''.join(git('-C', str(CLONE), 'rev-parse', '--short', 'HEAD'))}"
     page = RESULT.read_text(encoding="utf-8").partition(MUTATION)[0]
     RESULT.write_text(f"{page.rstrip()}\n\n{section(found, len(left), when)}", encoding="utf-8")
     sys.stdout.write("".join(f"{each}\n" for each in left))

@@ -56,7 +56,7 @@ class HttpNotifier:
         self._total_timeout = total_timeout
 
     def notify(self, notification: Notification) -> str:
-        """Send once; returns the provider's id of the message, raises an :class:`~chalicelib.errors.FunctionError`.
+        """Send once; returns the provider's id of the message, raises a :class:`~chalicelib.errors.FunctionError`.
 
         What the provider refuses for good is cut further and sent again: nothing of a refused message is shown.
         """

@@ -34,7 +34,7 @@ class NotifierClient:
         """What the provider said last that it still takes."""
 
     def notify(self, notification: Notification) -> str:
-        """Deliver; returns the provider's reference, raises an :class:`~chalicelib.errors.FunctionError`."""
+        """Deliver; returns the provider's reference, raises a :class:`~chalicelib.errors.FunctionError`."""
         answer = self._invoke(replace(notification, channel=self._channel, check=False))
         if answer.get("status") != "delivered" or "reference" not in answer:
             raise self._unknown_answer_error()
@@ -50,7 +50,7 @@ class NotifierClient:
             raise self._unknown_answer_error() from None
 
     def _invoke(self, notification: Notification) -> herald_client.Answer:
-        """Invoke the function and return its answer; raises an :class:`~chalicelib.errors.FunctionError`."""
+        """Invoke the function and return its answer; raises a :class:`~chalicelib.errors.FunctionError`."""
         try:
             return herald_client.call(self._client, self._function, notification.as_request(), _classify_error)
         except herald_client.NotRunError as error:

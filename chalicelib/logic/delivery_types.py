@@ -232,7 +232,7 @@ class Notifier(Protocol):
     """Delivers a notification to the owner by one channel."""
 
     def notify(self, notification: Notification) -> str:
-        """Deliver and return the provider's reference; raises an :class:`~chalicelib.errors.FunctionError`."""
+        """Deliver and return the provider's reference; raises a :class:`~chalicelib.errors.FunctionError`."""
 
 
 class CheckingNotifier(Notifier, Protocol):

@@ -79,7 +79,7 @@ class SesNotifier:
         self._configuration_set = "".join(channel.texts("configuration_set"))
 
     def notify(self, notification: Notification) -> str:
-        """Send once; returns SES's message id, raises an :class:`~chalicelib.errors.FunctionError`."""
+        """Send once; returns SES's message id, raises a :class:`~chalicelib.errors.FunctionError`."""
         request = self._request(notification)
         try:
             try:

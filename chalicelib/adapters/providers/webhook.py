@@ -96,7 +96,7 @@ class WebhookNotifier:
     def notify(self, notification: Notification) -> str:
         """Send once; returns the service's own id of the message or, without one, the ``webhook-id``.
 
-        Raises an :class:`~chalicelib.errors.FunctionError`.
+        Raises a :class:`~chalicelib.errors.FunctionError`.
         """
         now = int(self._clock())
         _refuse_options(notification)
