@@ -203,8 +203,6 @@ def _text_of(value: object) -> str:
             return value
         case None | _Object() if not value:
             return ""  # A script makes {} of a file field that was left empty.
-        case bool():
-            return "true" if value else "false"
         case int() | float():
             return json.dumps(value)
         case list() if not any(isinstance(item, list) for item in value):

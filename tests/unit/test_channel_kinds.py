@@ -19,6 +19,7 @@ from chalicelib.logic.channel_kind import (
     WholeNumber,
     matching,
     options_of,
+    without_unset,
 )
 from chalicelib.logic.published_notification import PRIORITY
 from chalicelib.settings import Channel
@@ -158,3 +159,7 @@ def test_a_page_that_lacks_a_table_is_named_with_what_to_write() -> None:
         channel_pages.filled(page, {"answers": ""})
     with pytest.raises(OpsError, match=r"docs/channels/absent\.md must have"):
         channel_pages.filled(Path("docs/channels/absent.md"), {"options": ""})
+
+
+def test_options_that_are_not_set_are_left_out_and_lists_are_tuples() -> None:
+    assert without_unset({"a": ["x", "y"], "b": None, "c": 0}) == {"a": ("x", "y"), "c": 0}

@@ -374,6 +374,7 @@ def test_a_name_that_json_has_twice_loses_neither_text() -> None:
     assert read(JSON, twice, LIMITS) == [("message", "a"), ("x", ""), ("message", "b, 1")]
     nested = refused(JSON, b'{"x": [{}], "y": {"z": 1}, "message": "a"}')
     assert said(nested) == (422, "invalid", [("x", "TYPE_TEXT"), ("y", "TYPE_TEXT")])
+    assert nested.pairs == [("message", "a")]
 
 
 def test_a_json_object_without_its_type_is_held_to_the_same_rules() -> None:
@@ -381,6 +382,8 @@ def test_a_json_object_without_its_type_is_held_to_the_same_rules() -> None:
     assert said(refused("", as_json(**{f"a{n}": "b" for n in range(51)}))) == TOO_MANY
     assert said(refused("text/plain; charset=koi8-r", '{"a": "ü"}'.encode()))[0] == 415
     assert refused(FORM, as_json(message="x" * LIMITS.body_bytes)).code == "body_too_large"
+    longest = "x" * (LIMITS.body_bytes - len(as_json(message="")))
+    assert read(FORM, as_json(message=longest), LIMITS) == [("message", longest)]
 
 
 @pytest.mark.parametrize(

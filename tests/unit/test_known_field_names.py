@@ -59,6 +59,16 @@ def test_a_field_is_its_own_meaning(name: str) -> None:
     assert meaning_of(name) == Meaning(Role.FIELD, name)
 
 
+@pytest.mark.parametrize(("name", "field"), [("Nachricht", "message"), ("your-email", "email"), ("Nom", "name")])
+def test_an_undocumented_name_means_what_it_says(name: str, field: str) -> None:
+    assert meaning_of(name) == Meaning(Role.FIELD, field)
+
+
+@pytest.mark.parametrize("name", ["action", "csrf_token", "submit"])
+def test_a_forms_machinery_is_a_setting(name: str) -> None:
+    assert meaning_of(name) == Meaning(Role.SETTING)
+
+
 @pytest.mark.parametrize("name", ["phone", "", "names", "__class__", "Größe", "id", "site", "version"])
 def test_any_other_name_is_a_part_of_the_message_under_that_name(name: str) -> None:
     assert meaning_of(name) == Meaning(Role.FIELD, name)

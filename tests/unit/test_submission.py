@@ -407,6 +407,7 @@ def test_a_field_without_a_name_is_called_so_and_is_no_other_field() -> None:
         "unnamed": "x",
         "unnamed (2)": "y",
     }
+    assert accepted([("message", "Hi"), ("a\x07b\ud800", "x")]) == {"message": "Hi", "a b\ufffd": "x"}
 
 
 @pytest.mark.parametrize("character", ["a", "я", "🚀"])
@@ -422,7 +423,8 @@ def test_the_longest_name_of_a_field_is_kept_and_a_longer_one_is_cut(character: 
 
 MESSAGES = ["demo-message", "fields[message]", "your-message", "contact[body]", "comments", "Nachricht",
     "Ihre Nachricht", "mensaje", "Zpráva", "Сообщение", "お問い合わせ内容",
-    "message[0][value]", "et_pb_contact_message_0", "Message-2",
+    "message[0][value]", "your-message-field", "your_message_input", "your message required",
+    "et_pb_contact_message_0", "Message-2",
     "tx_form_formframework[contact-1][message]", "contactMessage"]  # fmt: skip
 NAMED = ["demo-name", "fields[name]", "your-name", "contact[name]", "fullName", "user_name", "nom", "Jméno", "お名前"]
 ADDRESSES = [
@@ -486,6 +488,18 @@ def test_no_two_fields_are_made_one_and_the_surest_name_counts() -> None:
     }
 
 
+def test_where_any_text_counts_as_an_address_all_else_is_still_looked_at() -> None:
+    sent = classify_fields([("email", "n/a"), ("name", "x" * 201), ("message", "Hi")])
+    with pytest.raises(SubmissionError) as caught:
+        validate(sent, site(), LIMITS, accepts_any_text_as_email=True)
+    assert named(caught.value) == [("name", "too_long")]
+
+
+def test_an_address_of_a_script_from_right_to_left_loses_the_marks_that_nobody_sees() -> None:
+    address = accepted([("message", "Hi"), ("email", "דוד\u200f@example.com")])["email"]
+    assert address == "דוד@example.com"
+
+
 def test_what_is_wrong_is_named_as_the_form_has_it() -> None:
     error = refused([("your-message", " "), ("your-email", "ada@"), ("your-name", "x" * 201)])
     assert named(error) == [
@@ -498,6 +512,7 @@ def test_what_is_wrong_is_named_as_the_form_has_it() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [("submit", "Send message"), ("contact-submit", "Send"), ("submit_button", "OK"), ("action", "contact_form"),
+     ("submit", "S" * 60),
      ("csrf_token", "a1B2-"), ("_token", "x"), ("csrfmiddlewaretoken", "x"), ("authenticity_token", "a+b/c=="),
      ("_wpnonce", "0f"), ("_wpcf7_unit_tag", "wpcf7-f1-o1"), ("g-recaptcha-response-100000", "03A"), ("utf8", "✓"),
      ("gform_unique_id", ""), ("tx_form_formframework[contact-1][__state]", "TzoxO"), ("frc-captcha-solution", "a.b")],
@@ -509,7 +524,8 @@ def test_a_forms_machinery_is_no_field(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [("action", "Donate"), ("action", "I want to complain"), ("submit", "Please do\nso"), ("token", "of my affection"),
-     ("_token", "two words"), ("captcha", "7"), ("send", "yes"), ("state", "CA"), ("form_type", "complaint")],
+     ("_token", "two words"), ("captcha", "7"), ("send", "yes"),
+     ("submit", "S" * 61), ("state", "CA"), ("form_type", "complaint")],
 )  # fmt: skip
 def test_what_a_person_may_have_typed_is_never_dropped(name: str, text: str) -> None:
     assert accepted([("message", "Hi"), (name, text)]) == {"message": "Hi", name: text}

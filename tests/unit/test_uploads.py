@@ -118,6 +118,7 @@ def test_a_body_far_beyond_that_is_not_even_read() -> None:
     with pytest.raises(SubmissionError) as raised:
         taken(("photo", "a.jpg", bytes(3 * RULES.size), "image/jpeg"))
     assert (raised.value.status, raised.value.code, raised.value.pairs) == (413, "FILES_TOO_BIG", [])
+    assert raised.value.limit == 1, "megabytes"
 
 
 @pytest.mark.parametrize(
