@@ -145,12 +145,8 @@ class Trials:
 
     def run(self) -> None:
         """Try all that was not tried. The quickest come first, so that a run that is stopped has tried most."""
-        seconds = self._reach.seconds.__getitem__
-        tests = {
-            mutant: sorted(self._reach.tests[mutant.partition("__mutmut_")[0]], key=seconds)
-            for mutant in self._results.untried
-        }
-        todo = sorted(tests, key=lambda mutant: sum(map(seconds, tests[mutant])))
+        tests = {mutant: self._reach.tests[mutant.partition("__mutmut_")[0]] for mutant in self._results.untried}
+        todo = sorted(tests, key=lambda mutant: sum(self._reach.seconds[test] for test in tests[mutant]))
         try:
             for mutant in todo:
                 if not tests[mutant]:
@@ -166,14 +162,26 @@ class Trials:
                 os.kill(child, signal.SIGKILL)
 
     def _start(self, mutant: str, tests: Sequence[str]) -> None:
-        reached = set(tests)
-        likely = [test for test in self._noticers[_module_of(mutant)] if test in reached]
         source, sink = os.pipe()
         child = os.fork()
         if not child:
-            self._try(mutant, [*likely, *(test for test in tests if test not in likely)], sink)
+            self._try(mutant, self._likeliest_first(mutant, tests), sink)
         os.close(sink)
         self._running[child] = mutant, source
+
+    def _likeliest_first(self, mutant: str, tests: Sequence[str]) -> list[str]:
+        """First those that noticed the last changes of the module, then its own tests, then the quickest; and of each
+        test that has parameters one case, then the second of each, and so on."""
+        reached = set(tests)
+        likely = [test for test in self._noticers[_module_of(mutant)] if test in reached]
+        own = f"/test_{_module_of(mutant).rpartition('.')[2]}.py::"
+        cases: Counter[str] = Counter()
+        order = {test: (-1, 0, 0.0) for test in likely}
+        for test in sorted(reached - order.keys(), key=self._reach.seconds.__getitem__):
+            name = test.partition("[")[0]
+            order[test] = (0 if own in test else 1, cases[name], self._reach.seconds[test])
+            cases[name] += 1
+        return sorted(order, key=order.__getitem__)
 
     def _try(self, mutant: str, tests: Sequence[str], sink: int) -> NoReturn:
         """In a fork, run the tests until one fails, and end."""
