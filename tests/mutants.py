@@ -176,7 +176,7 @@ class Trials:
         likely = [test for test in self._noticers[_module_of(mutant)] if test in reached]
         own = f"/test_{_module_of(mutant).rpartition('.')[2]}.py::"
         cases: Counter[str] = Counter()
-        order = {test: (-1, 0, 0.0) for test in likely}
+        order = dict.fromkeys(likely, (-1, 0, 0.0))
         for test in sorted(reached - order.keys(), key=self._reach.seconds.__getitem__):
             name = test.partition("[")[0]
             order[test] = (0 if own in test else 1, cases[name], self._reach.seconds[test])
