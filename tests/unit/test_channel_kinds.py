@@ -17,6 +17,7 @@ from chalicelib.logic.channel_kind import (
     OneOf,
     Option,
     WholeNumber,
+    encoded,
     matching,
     options_of,
     without_unset,
@@ -163,3 +164,7 @@ def test_a_page_that_lacks_a_table_is_named_with_what_to_write() -> None:
 
 def test_options_that_are_not_set_are_left_out_and_lists_are_tuples() -> None:
     assert without_unset({"a": ["x", "y"], "b": None, "c": 0}) == {"a": ("x", "y"), "c": 0}
+
+
+def test_a_body_is_json_without_spaces_in_utf_8() -> None:
+    assert encoded({"a": "ü", "b": [1, "\ud800"]}) == '{"a":"ü","b":[1,"?"]}'.encode()

@@ -1,24 +1,32 @@
-"""What a summary says: how many messages since when, and who wrote what."""
+"""What a summary says, how many messages since when and who wrote what; and what becomes of a run that sends one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from chalicelib.logic.delivery import CLAIM_SECONDS
+from chalicelib.logic.delivery_types import Action, DeliveryResult, Invocation, State
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.summary import (
+    FIRST_PAUSE,
     MAX_LINE,
     MAX_LINES,
+    MAX_PAUSE,
     NAMING_TIME,
     Batch,
+    Loss,
     SummaryDependencies,
     choose_replaced,
     message_line,
+    send_summary,
     summary_notification,
 )
+from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel
 from chalicelib.texts import texts
-from tests.fakes import NOW, Clock
+from tests.fakes import NOW, Clock, RecordingNotifier, channel
 
 EN = texts("en")
 WRITTEN = {str(number): {"name": f"Ada {number}", "message": "Hi"} for number in range(30)}
@@ -104,3 +112,118 @@ def test_each_of_many_has_the_same_chance_to_be_named() -> None:
     for index in range(3):
         assert 900 < found.count(index) < 1100
     assert {index for index in found if index is not None} == {0, 1, 2}
+
+
+# A run
+
+
+@dataclass
+class OneBatch:
+    """A store and a budget for one batch; ``calls`` are those that change something."""
+
+    batch: Batch | None = None
+    lost: int = 0
+    free_at: int = 0
+    """When there is a ring; 0 for now."""
+    calls: list[tuple[object, ...]] = field(default_factory=list)
+
+    def take_batch(self, channel: str, run_id: str, now: int, until: int) -> Batch | None:
+        self.calls.append(("take", channel, run_id, now, until))
+        return self.batch
+
+    def claim(self, channel: str, run_id: str, attempt: int, until: int) -> bool:
+        self.calls.append(("claim", channel, run_id, attempt, until))
+        return True
+
+    def postpone(self, channel: str, run_id: str, due_at: int) -> None:
+        self.calls.append(("postpone", channel, run_id, due_at))
+
+    def finish(self, channel: str, run_id: str, early_at: int, next_at: int, pause: int) -> None:
+        self.calls.append(("finish", channel, run_id, early_at, next_at, pause))
+
+    def note_loss(self, event_id: str, loss: Loss, now: int) -> None:
+        self.calls.append(("loss", event_id, loss, now))
+
+    def find_loss(self, event_id: str) -> Loss | None:
+        return None
+
+    def abandon(self, channel: str) -> int:
+        return self.lost
+
+    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
+        self.calls.append(("ring", channel.name, now, early))
+        return self.free_at
+
+
+def run(store: OneBatch, notifier: RecordingNotifier | None = None, **channels: Channel) -> DeliveryResult:
+    notifiers = {"phone": notifier or RecordingNotifier()}
+    means = SummaryDependencies(channels, notifiers, store, store, WRITTEN.get, EN, Clock())  # type: ignore[arg-type]
+    return send_summary("phone", means, Invocation("event-1", "run-1", NOW + 1000))
+
+
+PHONE, HOLDING = channel("phone"), channel("phone", retry_uncertain=False)
+BATCH = Batch(3, NOW - 90, ("1",), "2", NOW - 60)
+TAKEN = ("take", "phone", "run-1", NOW, NOW + CLAIM_SECONDS)
+
+
+def ended(action: Action, state: State | None = None, messages: int = 0) -> DeliveryResult:
+    return DeliveryResult("summary#phone", "", action, {"phone": state} if state else {}, messages=messages)
+
+
+@pytest.mark.parametrize("pause", [0, FIRST_PAUSE, MAX_PAUSE])
+def test_a_batch_is_sent_with_a_ring_and_the_next_pause_is_twice_as_long(pause: int) -> None:
+    store, notifier = OneBatch(replace(BATCH, pause=pause)), RecordingNotifier()
+    assert run(store, notifier, phone=PHONE) == ended(Action.DELIVERED, State.DELIVERED, 3)
+    assert [one.id for one in notifier.delivered] == [f"summary-phone-{NOW - 60}"]
+    longer = {0: FIRST_PAUSE, FIRST_PAUSE: 2 * FIRST_PAUSE, MAX_PAUSE: MAX_PAUSE}[pause]
+    assert store.calls == [
+        TAKEN,
+        ("ring", "phone", NOW, False),
+        ("claim", "phone", "run-1", 1, NOW + CLAIM_SECONDS),
+        ("finish", "phone", "run-1", NOW - 60 + FIRST_PAUSE, NOW - 60 + longer, longer),
+    ]
+
+
+def test_where_nothing_is_due_nothing_happens() -> None:
+    store = OneBatch()
+    assert run(store, phone=PHONE) == ended(Action.UNCHANGED)
+    assert store.calls == [TAKEN]
+
+
+@pytest.mark.parametrize(("lost", "action"), [(0, Action.UNCHANGED), (3, Action.UNDELIVERABLE)])
+def test_of_a_channel_that_is_gone_what_it_was_to_tell_is_reported(lost: int, action: Action) -> None:
+    assert run(OneBatch(lost=lost)) == ended(action, messages=lost)
+
+
+@pytest.mark.parametrize(
+    ("next_at", "early", "due_at"),
+    [(0, False, NOW + 500), (NOW, False, NOW + 500), (NOW + 300, True, NOW + 300), (NOW + 900, True, NOW + 500)],
+)
+def test_without_a_ring_it_waits_for_one_and_an_early_summary_at_most_for_the_pause(
+    next_at: int, early: bool, due_at: int
+) -> None:
+    store = OneBatch(replace(BATCH, next_at=next_at), free_at=NOW + 500)
+    assert run(store, phone=PHONE) == ended(Action.WAITING, State.PENDING, 3)
+    assert store.calls == [TAKEN, ("ring", "phone", NOW, early), ("postpone", "phone", "run-1", due_at)]
+
+
+def test_what_the_owner_may_have_heard_is_told_as_uncertain_where_the_channel_holds_that() -> None:
+    store, notifier = OneBatch(replace(BATCH, interrupted=True)), RecordingNotifier()
+    assert run(store, notifier, phone=HOLDING) == ended(Action.UNCERTAIN, State.UNCERTAIN, 3)
+    assert ("loss", "event-1", Loss(Action.UNCERTAIN, State.UNCERTAIN, 3), NOW) in store.calls
+    assert notifier.delivered == []
+
+
+@pytest.mark.parametrize(
+    ("age", "attempts", "action"),
+    [
+        (DEFAULT_GIVE_UP_SECONDS, 1, Action.UNDELIVERABLE),
+        (DEFAULT_GIVE_UP_SECONDS - 1, 1, Action.DELIVERED),
+        (DEFAULT_GIVE_UP_SECONDS, 0, Action.DELIVERED),
+    ],
+)
+def test_a_batch_is_given_up_once_it_is_too_old_and_not_before_it_was_tried(
+    age: int, attempts: int, action: Action
+) -> None:
+    store = OneBatch(replace(BATCH, taken_at=NOW - age, attempts=attempts))
+    assert run(store, phone=PHONE).action is action
