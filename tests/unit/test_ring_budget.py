@@ -13,8 +13,10 @@ from chalicelib.logic.ring_budget import (
     Balance,
     apply_quota,
     free_at,
+    full_since,
     pace_for,
     spend_ring,
+    tolerance,
 )
 from chalicelib.settings import Rings
 from tests.fakes import NOW
@@ -120,3 +122,28 @@ def test_messages_ring_again_once_the_provider_s_quota_was_raised() -> None:
     raised = apply_quota(spent, Quota(10_000, 2_000, NOW + 20 * DAY), RINGS, NOW)
     assert spend_ring(spent, RINGS, BUDGET_SHARES[-1], NOW + HOUR) is None
     assert spend_ring(raised, RINGS, BUDGET_SHARES[-1], NOW + HOUR)
+
+
+@pytest.mark.parametrize("name", ["hour_at", "day_at", "pace_until"])
+def test_a_balance_is_full_once_nothing_of_it_is_ahead(name: str) -> None:
+    assert Balance().is_full(0)
+    assert Balance(**{name: NOW}).is_full(NOW)
+    assert not Balance(**{name: NOW + 1}).is_full(NOW)
+
+
+LEAST = BUDGET_SHARES[0]
+
+
+@pytest.mark.parametrize(
+    ("rings", "since"),
+    [
+        (RINGS, 0),
+        (Rings(30, 1), int(tolerance(1, DAY, LEAST))),
+        (Rings(1, 120), int(tolerance(1, HOUR, LEAST))),
+    ],
+)
+def test_a_share_without_a_ring_to_spare_wants_both_buckets_to_have_been_full_for_a_while(
+    rings: Rings, since: int
+) -> None:
+    assert full_since(rings, LEAST, NOW) == NOW + since
+    assert since <= 0

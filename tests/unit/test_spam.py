@@ -328,6 +328,11 @@ def test_a_site_that_has_left_has_no_rules_and_asks_nobody(signals: tuple[str, .
     assert screen(it, None, Silent()) == Verdict(signals, 0, None, "")
 
 
+def test_a_person_of_a_site_that_has_left_is_still_likely_one() -> None:
+    it = replace(message(), evidence=(spam.PersonSign.ORIGIN, spam.PersonSign.FILL_TIME))
+    assert screen(it, None, Silent()) == Verdict(person_rank=2)
+
+
 @pytest.mark.parametrize("sign", ["honeypot", "fill_time", "links"])
 def test_a_sign_that_needs_no_memory_asks_nobody(sign: str) -> None:
     it = replace(message(message="http://a"), sender_hash="s", solved_challenge="p")

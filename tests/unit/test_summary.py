@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError, HeraldError
 from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import Action, DeliveryResult, Invocation, State
 from chalicelib.logic.notification import Notification
+from chalicelib.logic.retry_schedule import LAMBDA_ATTEMPTS, pause_after
 from chalicelib.logic.summary import (
     FIRST_PAUSE,
     MAX_LINE,
@@ -26,7 +28,7 @@ from chalicelib.logic.summary import (
 )
 from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel
 from chalicelib.texts import texts
-from tests.fakes import NOW, Clock, RecordingNotifier, channel
+from tests.fakes import NOW, Clock, RecordingNotifier, RecoveringNotifier, channel
 
 EN = texts("en")
 WRITTEN = {str(number): {"name": f"Ada {number}", "message": "Hi"} for number in range(30)}
@@ -155,10 +157,12 @@ class OneBatch:
         return self.free_at
 
 
-def run(store: OneBatch, notifier: RecordingNotifier | None = None, **channels: Channel) -> DeliveryResult:
+def run(
+    store: OneBatch, notifier: RecordingNotifier | None = None, seconds: int = 1000, **channels: Channel
+) -> DeliveryResult:
     notifiers = {"phone": notifier or RecordingNotifier()}
     means = SummaryDependencies(channels, notifiers, store, store, WRITTEN.get, EN, Clock())  # type: ignore[arg-type]
-    return send_summary("phone", means, Invocation("event-1", "run-1", NOW + 1000))
+    return send_summary("phone", means, Invocation("event-1", "run-1", NOW + seconds))
 
 
 PHONE, HOLDING = channel("phone"), channel("phone", retry_uncertain=False)
@@ -227,3 +231,49 @@ def test_a_batch_is_given_up_once_it_is_too_old_and_not_before_it_was_tried(
 ) -> None:
     store = OneBatch(replace(BATCH, taken_at=NOW - age, attempts=attempts))
     assert run(store, phone=PHONE).action is action
+
+
+@pytest.mark.parametrize(("error", "shown", "action", "state"), [
+    (ChannelRejectedError("no"), PHONE, Action.UNDELIVERABLE, State.REJECTED),
+    (ChannelUncertainError("?"), HOLDING, Action.UNCERTAIN, State.UNCERTAIN),
+    (ChannelUncertainError("?"), PHONE, Action.WAITING, State.UNCERTAIN),
+    (ChannelUnavailableError("down"), PHONE, Action.WAITING, State.WAITING),
+])  # fmt: skip
+def test_what_the_channel_says_decides_how_it_ends(
+    error: HeraldError, shown: Channel, action: Action, state: State
+) -> None:
+    store = OneBatch(BATCH)
+    assert run(store, RecoveringNotifier(error), phone=shown) == ended(action, state, 3)
+    assert store.calls[-1][0] == ("postpone" if action is Action.WAITING else "finish")
+
+
+@pytest.mark.parametrize(
+    ("age", "attempts", "due_in"),
+    [
+        (60, 0, pause_after(LAMBDA_ATTEMPTS, PHONE, 0)),
+        (60, 2, pause_after(LAMBDA_ATTEMPTS + 2, PHONE, 0)),
+        (DEFAULT_GIVE_UP_SECONDS - 5, 0, 5),
+        (DEFAULT_GIVE_UP_SECONDS + 5, 0, 1),
+    ],
+)
+def test_the_pauses_grow_and_none_ends_after_the_batch_is_too_old(age: int, attempts: int, due_in: int) -> None:
+    store = OneBatch(replace(BATCH, taken_at=NOW - age, attempts=attempts))
+    run(store, RecoveringNotifier(ChannelUnavailableError("down")), phone=PHONE)
+    assert store.calls[-1] == ("postpone", "phone", "run-1", NOW + due_in)
+
+
+def test_without_time_for_a_call_none_is_claimed() -> None:
+    store = OneBatch(BATCH)
+    assert run(store, seconds=CLAIM_SECONDS - 1, phone=PHONE) == ended(Action.WAITING, State.PENDING, 3)
+    assert store.calls[-1] == ("postpone", "phone", "run-1", NOW)
+    assert run(OneBatch(BATCH), seconds=CLAIM_SECONDS, phone=PHONE).action is Action.DELIVERED
+
+
+def test_a_run_that_another_has_overtaken_rings_nobody() -> None:
+    class Overtaken(OneBatch):
+        def claim(self, channel: str, run_id: str, attempt: int, until: int) -> bool:
+            return False
+
+    notifier = RecordingNotifier()
+    assert run(Overtaken(BATCH), notifier, phone=PHONE) == ended(Action.UNCHANGED)
+    assert notifier.delivered == []
