@@ -236,8 +236,7 @@ class _Run:
             notification = as_notification(self._message, channel, dependencies.stage_name)
         else:
             notification = from_contact(self._message, dependencies.site, channel, dependencies.stage_name, self._files)
-        link = dependencies.inbox_link(channel.name, self._message)
-        return replace(notification, inbox=link) if link else notification
+        return replace(notification, inbox=dependencies.inbox_link(channel.name, self._message))
 
     def _take_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Spend a ring of the channel's budget and return True; without one, let the next summary count the message.

@@ -112,6 +112,55 @@ def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference
     assert run.store.records[MESSAGE.id].stored_by == FIRST.event_id
 
 
+@pytest.mark.parametrize(("own", "title"), [("By phone", "By phone"), ("", "By site")])
+def test_what_rings_has_the_channels_title_or_the_sites_and_the_link_to_the_inbox(own: str, title: str) -> None:
+    notifier = RecordingNotifier()
+    run = Run({"pushover": channel()._replace(title=own)}, pushover=notifier)
+    means = replace(
+        run.means(),
+        site=site()._replace(title="By site"),
+        inbox_link=lambda name, message: f"https://inbox.example/{name}/{message.id}",
+    )
+    delivery.deliver(MESSAGE, Verdict(), means, FIRST)
+    (told,) = notifier.delivered
+    assert (told.title, told.inbox) == (title, f"https://inbox.example/pushover/{MESSAGE.id}")
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "next_attempt_in"),
+    [
+        (None, State.DELIVERED, None),
+        (ChannelRejectedError("no"), State.REJECTED, None),
+        (ChannelUnavailableError("down"), State.WAITING, pause_after(1, RING["pushover"], 0)),
+        (ChannelUnavailableError("down", retry_after=900), State.WAITING, 900),
+        (ChannelUncertainError("?"), State.UNCERTAIN, pause_after(1, RING["pushover"], 0)),
+    ],
+)
+def test_an_outcome_and_the_next_attempt_count_from_the_end_of_the_call(
+    error: FunctionError | None, state: State, next_attempt_in: int | None
+) -> None:
+    clock = Clock()
+
+    class Slow(RecordingNotifier):
+        def notify(self, notification: Notification) -> str:
+            clock.now += 7
+            if error:
+                raise error
+            return super().notify(notification)
+
+    claimed = Delivery(State.SENDING, 1, "run-1", NOW + CLAIM_SECONDS, since=NOW)
+    found = delivery.call_notifier(Slow("ref-7"), from_contact(MESSAGE), claimed, RING["pushover"], clock)
+    assert found == Delivery(
+        state,
+        1,
+        "run-1",
+        next_attempt_at=0 if next_attempt_in is None else NOW + 7 + next_attempt_in,
+        reference="" if error else "ref-7",
+        error=type(error).__name__ if error else "",
+        since=NOW + 7,
+    )
+
+
 def test_what_the_visitor_wrote_is_not_in_the_answer_for_the_bus() -> None:
     run = Run(pushover=RecordingNotifier())
     assert "Hello" not in str(run.deliver().as_json())
@@ -1352,3 +1401,64 @@ def test_a_repetition_whose_run_died_at_once_is_not_retried_on_schedule_either()
     run.store.add(MESSAGE, Record(FIRST.event_id, {"pushover": Delivery()}, due_at=NOW))
     assert again(run) == "duplicate"
     assert (notifier.delivered, due(run)) == ([], 0)
+
+
+# Outcomes of several channels that are written at the same time
+
+
+class Writes(InMemoryMessages):
+    """Writes the outcomes of some channels at the same time, and counts what is written of ``due_at`` alone."""
+
+    def __init__(self, *together: str) -> None:
+        super().__init__()
+        self.due_at_alone = 0
+        self._together = together
+        self._meet = threading.Barrier(len(together) or 1, timeout=10)
+        self._inside = threading.local()
+
+    def replace_delivery(
+        self, message_id: str, channel: str, before: Delivery, after: Delivery, due_at: int | None = None
+    ) -> bool:
+        if due_at is not None and channel in self._together:
+            self._meet.wait()
+        self._inside.write = True
+        try:
+            return super().replace_delivery(message_id, channel, before, after, due_at)
+        finally:
+            self._inside.write = False
+
+    def set_due_at(self, message_id: str, due_at: int) -> None:
+        self.due_at_alone += not getattr(self._inside, "write", False)
+        super().set_due_at(message_id, due_at)
+
+
+@pytest.mark.parametrize(
+    ("in_turn", "together", "writes"),
+    [
+        (("a", "b"), (), 0),
+        (("a", "b", "c"), (), 0),
+        (("a", "bc", "d"), ("b", "c"), 1),
+    ],
+    ids=str,
+)
+def test_only_where_outcomes_were_written_at_the_same_time_due_at_is_written_once_more(
+    in_turn: tuple[str, ...], together: tuple[str, ...], writes: int
+) -> None:
+    names = "".join(in_turn)
+    recorded = {name: threading.Event() for name in names}
+
+    class InTurn(RecordingNotifier):
+        def __init__(self, earlier: str) -> None:
+            super().__init__()
+            self._earlier = earlier
+
+        def notify(self, notification: Notification) -> str:
+            assert all(recorded[name].wait(10) for name in self._earlier)
+            return super().notify(notification)
+
+    notifiers = {name: InTurn("".join(in_turn[:turn])) for turn, group in enumerate(in_turn) for name in group}
+    run = Run({name: channel(name) for name in names}, **notifiers)
+    run.store = store = Writes(*together)
+    means = replace(run.means(), on_recorded=lambda message, name, after: recorded[name].set())
+    assert delivery.deliver(MESSAGE, Verdict(), means, FIRST).action == "delivered"
+    assert (store.due_at_alone, store.records[MESSAGE.id].due_at) == (writes, 0)
