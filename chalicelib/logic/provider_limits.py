@@ -32,7 +32,7 @@ class Limit(NamedTuple):
 
     def scaled(self, share: float) -> Limit:
         """Return a share of it, margin included."""
-        return self if share == 1 else self._replace(maximum=int(self.maximum * share), margin=int(self.margin * share))
+        return self._replace(maximum=int(self.maximum * share), margin=int(self.margin * share))
 
     def fits(self, text: str) -> bool:
         """Whether a text, as it is sent, is within ``usable``."""

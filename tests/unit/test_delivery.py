@@ -44,6 +44,7 @@ from tests.fakes import (
     RecordingNotifier,
     RecoveringNotifier,
     RefusingNotifier,
+    UnlimitedRings,
     channel,
     message,
     site,
@@ -901,6 +902,79 @@ def test_the_scheduled_retry_rings_nobody_for_a_message_in_quarantine() -> None:
     assert (notifier.delivered, due(run)) == ([], 0)
 
 
+class NoRings(UnlimitedRings):
+    """A budget that is spent; ``asked`` says for which channels a ring was asked."""
+
+    def __init__(self, *, asked_too: Callable[[str], object] = lambda channel: None) -> None:
+        self.asked: list[str] = []
+        self._asked_too = asked_too
+
+    def take(self, channel: Channel, person_rank: int, now: int) -> bool:
+        self.asked.append(channel.name)
+        self._asked_too(channel.name)
+        return False
+
+
+class Uncounted:
+    def add(self, channel: str, message_id: str, person_rank: int, now: int) -> None:
+        """Count nothing."""
+
+
+def test_a_scheduled_retry_without_a_ring_says_that_a_summary_will_tell() -> None:
+    run = Run(pushover=RecordingNotifier())
+    run.record(pushover=Delivery())
+    means = replace(run.means(), ring_budget=NoRings(), summaries=Uncounted)
+    result = delivery.deliver_again(MESSAGE, run.store.records[MESSAGE.id], means, OTHER)
+    assert (result.action, result.channels) == ("summarized", {"pushover": State.SUMMARIZED})
+    assert run.recorded() == Delivery(State.SUMMARIZED, since=NOW)
+
+
+def test_a_run_without_time_for_a_call_asks_for_no_ring() -> None:
+    run, rings = Run(pushover=RecordingNotifier()), NoRings()
+    means = replace(run.means(), ring_budget=rings, summaries=Uncounted)
+    with pytest.raises(DeliveryIncompleteError):
+        delivery.deliver(MESSAGE, Verdict(), means, Invocation("request-1", "run-1", NOW + CLAIM_SECONDS - 1))
+    assert rings.asked == []
+
+
+def test_a_run_that_rang_one_channel_says_so_also_where_another_run_was_quicker_with_the_other() -> None:
+    rung = threading.Event()
+    run = Run(TWO, a=RecordingNotifier(), b=RecordingNotifier())
+    run.record(a=Delivery(State.WAITING, 1, "run-0", 0, NOW), b=Delivery())
+
+    def be_quicker(name: str) -> None:
+        assert rung.wait(10)
+        run.store.put(MESSAGE.id, name, Delivery(State.DELIVERED, 1, "run-9"))
+
+    means = replace(
+        run.means(),
+        ring_budget=NoRings(asked_too=be_quicker),
+        summaries=Uncounted,
+        on_recorded=lambda message, name, after: rung.set(),
+    )
+    assert delivery.deliver_again(MESSAGE, run.store.records[MESSAGE.id], means, OTHER).action == "delivered"
+
+
+def test_a_claim_whose_run_died_is_uncertain_from_now_on_and_may_be_tried_at_once() -> None:
+    died = Delivery(State.SENDING, 2, "run-0", NOW, since=NOW - 60)
+    ended = replace(died, state=State.UNCERTAIN, next_attempt_at=NOW, error="Interrupted", since=NOW)
+    assert delivery.end_overdue_claim(died, NOW) == ended
+    assert delivery.end_overdue_claim(died, NOW - 1) is died
+
+
+def test_all_channels_are_tried_side_by_side_however_many_there_are() -> None:
+    all_are_called = threading.Barrier(40, timeout=10)
+
+    class Meeting(RecordingNotifier):
+        def notify(self, notification: Notification) -> str:
+            all_are_called.wait()
+            return super().notify(notification)
+
+    names = [f"channel-{number}" for number in range(40)]
+    run = Run({name: channel(name) for name in names}, **{name: Meeting() for name in names})
+    assert run.deliver().action == "delivered"
+
+
 @pytest.mark.parametrize("state", [State.WAITING, State.UNCERTAIN])
 def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(state: State) -> None:
     notifier = RecordingNotifier()
@@ -1347,6 +1421,23 @@ def test_one_that_takes_over_and_crashes_rings_at_its_retry(crash: str) -> None:
     assert form.due(same(2)) > 0, "or the scheduled retry, where there is no retry"
     assert form.duplicate_of(same(2)) == ""
     assert form.duplicate_of(same(3)) == "id-2"
+
+
+def test_what_replaces_a_first_message_is_compared_for_as_long_as_the_site_says() -> None:
+    class Timed(InMemoryRecent):
+        seconds = 0
+
+        def make_first(self, what: str, message_id: str, at: int, seconds: int) -> None:
+            self.seconds = seconds
+            super().make_first(what, message_id, at, seconds)
+
+    form = Form()
+    form.deliver(same(1))
+    form.erase(same(1))
+    firsts, form.recent = form.recent.firsts, Timed()
+    form.recent.firsts = firsts
+    form.deliver(same(2))
+    assert form.recent.seconds == form.site.duplicate_seconds
 
 
 def test_a_retry_is_no_duplicate_of_what_came_after_it() -> None:

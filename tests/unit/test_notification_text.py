@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from chalicelib.logic import notification_mail, pushover_parameters, webhook_request
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, NotifiedFile, from_contact
-from chalicelib.logic.notification_text import lay_out
-from chalicelib.logic.plain_text import multiline
+from chalicelib.logic.notification_text import cut_to_fit, lay_out
+from chalicelib.logic.plain_text import CUT_MARK, multiline
 from chalicelib.logic.provider_limits import CHARACTERS, Limit
 from tests.declared import body_of, declared_channel, request_of
 from tests.fakes import channel, message, site
@@ -50,6 +50,15 @@ def test_the_message_comes_first_then_what_is_known_then_the_forms_own_fields() 
 def test_a_field_whose_name_reads_as_one_of_heralds_is_said_to_be_a_field() -> None:
     form = told(message="Hi", **{"Еmail": "eve@example.com"})  # The first letter is Cyrillic.
     assert lay_out(form) == "Hi\n\nSite: www.example.com\n\n› field “Еmail”: eve@example.com"
+
+
+def test_a_text_is_cut_behind_a_word_without_a_space_before_the_mark() -> None:
+    assert cut_to_fit(" one two three", at_most(10)) == f" one two{CUT_MARK}"
+
+
+def test_a_share_of_a_limit_has_that_share_of_its_margin() -> None:
+    limit = Limit("P", "p", 1000, CHARACTERS, "", "", margin=100)
+    assert (limit.scaled(0.5), limit.scaled(1)) == (limit._replace(maximum=500, margin=50), limit)
 
 
 def test_the_originals_title_and_lines_are_a_setting() -> None:

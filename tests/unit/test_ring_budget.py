@@ -147,3 +147,12 @@ def test_a_share_without_a_ring_to_spare_wants_both_buckets_to_have_been_full_fo
 ) -> None:
     assert full_since(rings, LEAST, NOW) == NOW + since
     assert since <= 0
+
+
+@pytest.mark.parametrize(("paced", "until", "paced_at"), [(True, 1, NOW + 100), (True, 0, 0), (False, 1, 0)])
+def test_a_ring_is_paced_until_the_quota_begins_anew_and_a_summary_of_growing_pauses_never(
+    paced: bool, until: int, paced_at: int
+) -> None:
+    after = spend_ring(Balance(pace=100, pace_until=NOW + until), RINGS, SUMMARY_SHARE, NOW, paced=paced)
+    assert after is not None
+    assert after.paced_at == paced_at
