@@ -17,8 +17,8 @@ from chalicelib.logic import notification_mail, pushover_parameters, webhook_req
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, NotifiedFile, from_contact
 from chalicelib.logic.notification_text import cut_to_fit, lay_out
-from chalicelib.logic.plain_text import CUT_MARK, multiline
-from chalicelib.logic.provider_limits import CHARACTERS, Limit
+from chalicelib.logic.plain_text import CUT_MARK, cut, multiline
+from chalicelib.logic.provider_limits import CHARACTERS, UTF_16, Limit
 from tests.declared import body_of, declared_channel, request_of
 from tests.fakes import channel, message, site
 
@@ -293,6 +293,36 @@ def test_what_is_too_long_uses_the_room_that_there_is_and_is_marked(kind: str, p
     assert shown.startswith("start")
     assert "…\n\nSite: www.example.com\n\n… Cut to fit. In full:" in shown or kind == "teams"
     assert any(size >= 0.93 * most for size, most in MEASURED[kind](form)), "the room is used"
+
+
+def test_at_every_limit_the_message_is_cut_last_and_the_whole_text_is_within_it() -> None:
+    words = "All of this is the message. " * 4 + "Yes."
+    form = told(message=words, name="Ada " * 40, phone="1 " * 60, address="x" * 100)
+    whole = lay_out(form)
+    known = f"Name: {cut('Ada ' * 40, 80)}\nSite: www.example.com"
+    shortest = "\n\n".join((words, known, f"› {CUT_MARK} and 2 more", NOTE))
+    for most in range(len(shortest) - len(words) + 2, len(whole) + 2):
+        text = lay_out(form, at_most(most))
+        assert len(text) <= most
+        assert (text == whole) is (most >= len(whole))
+        assert text.endswith(NOTE) or text == whole
+        assert text.startswith(f"{words}\n\n") is (most >= len(shortest))
+
+
+def test_no_line_is_longer_than_a_mail_server_takes() -> None:
+    lines = lay_out(told(message="äöü " * 60), longest_line=50).split("\n")
+    assert max(len(line.encode()) for line in lines) <= 50
+    assert "".join(lines).count("äöü") == 60
+
+
+def test_a_line_that_a_visitor_began_as_herald_does_is_marked_also_behind_spaces() -> None:
+    assert lay_out(told(message="  › phone: 1")).startswith("›   › phone: 1\n")
+
+
+def test_the_last_character_of_the_first_plane_is_one_unit_and_the_next_are_two() -> None:
+    limit = Limit("P", "p", 1, UTF_16, "", "")
+    assert limit.fits("\uffff")
+    assert not limit.fits("\U00010000")
 
 
 def test_two_thousand_short_lines_are_within_what_teams_takes_and_four_thousand_quotes_within_ntfys() -> None:

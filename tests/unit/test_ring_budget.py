@@ -156,3 +156,9 @@ def test_a_ring_is_paced_until_the_quota_begins_anew_and_a_summary_of_growing_pa
     after = spend_ring(Balance(pace=100, pace_until=NOW + until), RINGS, SUMMARY_SHARE, NOW, paced=paced)
     assert after is not None
     assert after.paced_at == paced_at
+
+
+@pytest.mark.parametrize(("name", "period"), [("hour_at", HOUR), ("day_at", DAY)])
+def test_a_bucket_that_could_not_be_so_empty_is_taken_for_full(name: str, period: int) -> None:
+    assert spend_ring(Balance(**{name: NOW + 2 * period}), RINGS, SUMMARY_SHARE, NOW) is None
+    assert spend_ring(Balance(**{name: NOW + 2 * period + 1}), RINGS, SUMMARY_SHARE, NOW)
