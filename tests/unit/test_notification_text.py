@@ -307,6 +307,17 @@ def test_at_every_limit_the_message_is_cut_last_and_the_whole_text_is_within_it(
         assert (text == whole) is (most >= len(whole))
         assert text.endswith(NOTE) or text == whole
         assert text.startswith(f"{words}\n\n") is (most >= len(shortest))
+        assert f" {CUT_MARK}" not in text.partition("\n")[0]
+    assert "› phone: 1 1 1" in lay_out(form, at_most(len(shortest) + 60)), "where the known fields are cut too"
+
+
+def test_the_files_beside_a_body_of_ones_own_are_cut_before_the_message() -> None:
+    files = tuple(NotifiedFile(f"photo-{number}.jpg", "image, 2.1 MB") for number in range(30))
+    form = replace(told("{message}", message="The message."), files=files)
+    whole = lay_out(form)
+    text = lay_out(form, at_most(len(whole) - 100))
+    assert text.startswith("The message.\n\nFiles: “photo-0.jpg”")
+    assert len(text) < 400
 
 
 def test_no_line_is_longer_than_a_mail_server_takes() -> None:
