@@ -57,13 +57,12 @@ Fits = Callable[[str], bool]
 """Whether a text is within a provider's limit."""
 
 
-def lay_out(notification: Notification, fits: Fits = lambda text: True, longest_line: int = 0) -> str:
+def lay_out(notification: Notification, fits: Fits = lambda text: True) -> str:
     """Return a notification's text, cut so that it ``fits``. A cut text says so, and where to read the whole.
 
     The form's other fields are cut first, from the last on, then the known fields, and the message last.
-    ``longest_line``: most bytes of a line in UTF-8; 0 for any.
     """
-    parts = Parts(notification, longest_line)
+    parts = Parts(notification)
     full_text = parts.compose()
     if fits(full_text):
         return full_text
@@ -112,7 +111,7 @@ class Parts:
     """The parts of a notification, without control characters and with look-alikes of Herald's labels marked.
 
     ``message`` is what was written, ``known`` are pairs of a label and a line, ``others`` pairs of the form's name of
-    another field and its text.
+    another field and its text. ``longest_line``: most bytes of a line in UTF-8; 0 for any.
     """
 
     def __init__(self, notification: Notification, longest_line: int = 0) -> None:
@@ -126,7 +125,7 @@ class Parts:
         message = self._fields.get("message") or multiline(notification.message)
         others = [(name, value) for name, value in self._fields.items() if name not in LABELS and name != "message"]
         main = next((name for name, value in others if value == message), "") if "message" not in self._fields else ""
-        self.main_name = self._name(main) if main and not notification.body else ""
+        self.main_name = self._name(main)
         """The name of the field that is shown as the message, in a form without one."""
         self.others = [(self._name(name), value) for name, value in others if name != main]
         self.message = message

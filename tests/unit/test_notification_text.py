@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chalicelib.logic import notification_mail, pushover_parameters, webhook_request
 from chalicelib.logic.lookalikes import is_like
 from chalicelib.logic.notification import Notification, NotifiedFile, from_contact
-from chalicelib.logic.notification_text import cut_to_fit, lay_out
+from chalicelib.logic.notification_text import Parts, cut_to_fit, lay_out
 from chalicelib.logic.plain_text import CUT_MARK, cut, multiline
 from chalicelib.logic.provider_limits import CHARACTERS, UTF_16, Limit
 from tests.declared import body_of, declared_channel, request_of
@@ -308,22 +308,39 @@ def test_at_every_limit_the_message_is_cut_last_and_the_whole_text_is_within_it(
         assert text.endswith(NOTE) or text == whole
         assert text.startswith(f"{words}\n\n") is (most >= len(shortest))
         assert f" {CUT_MARK}" not in text.partition("\n")[0]
-    assert "› phone: 1 1 1" in lay_out(form, at_most(len(shortest) + 60)), "where the known fields are cut too"
+    text = lay_out(form, at_most(len(shortest) + 60))
+    assert "› phone: 1 1 1" in text, "where the known fields are cut too"
+    assert f"› {CUT_MARK} and 1 more\n" in text
 
 
 def test_the_files_beside_a_body_of_ones_own_are_cut_before_the_message() -> None:
     files = tuple(NotifiedFile(f"photo-{number}.jpg", "image, 2.1 MB") for number in range(30))
-    form = replace(told("{message}", message="The message."), files=files)
+    form = replace(told("{message}", message="The message."), files=files, files_at="./herald messages files")
     whole = lay_out(form)
     text = lay_out(form, at_most(len(whole) - 100))
     assert text.startswith("The message.\n\nFiles: “photo-0.jpg”")
+    assert "\nGet them: ./herald messages files" in text
     assert len(text) < 400
 
 
-def test_no_line_is_longer_than_a_mail_server_takes() -> None:
-    lines = lay_out(told(message="äöü " * 60), longest_line=50).split("\n")
-    assert max(len(line.encode()) for line in lines) <= 50
-    assert "".join(lines).count("äöü") == 60
+@pytest.mark.parametrize(
+    ("written", "lines"),
+    [
+        ("aaaaaaaaaa", ["aaaaaaaaaa"]),
+        ("aaaa bbbbb cccc", ["aaaa bbbbb", "cccc"]),
+        ("aa bb cc dd ee", ["aa bb cc", "dd ee"]),
+        ("aaaaaaaaaa bb", ["aaaaaaaaaa", "bb"]),
+        ("aaaaaaaaaaaa bb", ["aaaaaaaaaa", "aa bb"]),
+        ("a bbbbbbbbbbbb", ["a", "bbbbbbbbbb", "bb"]),
+        (" aaaaaaaaaaaa", [" aaaaaaaaa", "aaa"]),
+        ("äöüäö ü", ["äöüäö", "ü"]),
+        ("first\naaaaaaaaaaaa", ["first", "aaaaaaaaaa", "aa"]),
+    ],
+)
+def test_a_line_that_is_too_long_is_broken_at_a_space_or_in_a_longer_word_anywhere(
+    written: str, lines: list[str]
+) -> None:
+    assert Parts(told(message=written), longest_line=10).compose().split("\n\n")[0].split("\n") == lines
 
 
 def test_a_line_that_a_visitor_began_as_herald_does_is_marked_also_behind_spaces() -> None:
