@@ -366,3 +366,7 @@ def test_a_provider_that_names_no_limit_gets_the_whole_text() -> None:
     assert unlimited.fits("a" * 100_000)
     assert unlimited.scaled(0.5).fits("a")
     assert not unlimited._replace(maximum=3).fits("long")
+
+
+def test_what_reorders_a_text_is_dropped_and_so_are_line_breaks_around_it() -> None:
+    assert multiline("\n\nXa\u202eb\nX\n") == "Xab\nX"
