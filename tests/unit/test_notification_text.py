@@ -340,7 +340,8 @@ def test_the_files_beside_a_body_of_ones_own_are_cut_before_the_message() -> Non
 def test_a_line_that_is_too_long_is_broken_at_a_space_or_in_a_longer_word_anywhere(
     written: str, lines: list[str]
 ) -> None:
-    assert Parts(told(message=written), longest_line=10).compose().split("\n\n")[0].split("\n") == lines
+    composed = Parts(told(message=written), longest_line=10).compose()
+    assert composed.split("\n") == [*lines, "", "Site:", "www.exampl", "e.com"]
 
 
 def test_a_line_that_a_visitor_began_as_herald_does_is_marked_also_behind_spaces() -> None:
