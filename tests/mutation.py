@@ -6,7 +6,7 @@ result is a section of docs/rehearsal.md. A change that no test notices gets a t
 ``tests/survivors.toml``.
 
 A later run, or one that goes on where another was stopped, tries only the changes of functions that have changed since
-and those that neither a test noticed nor a reason explains.
+and those that no test noticed.
 """
 
 from __future__ import annotations
@@ -48,10 +48,6 @@ UNFIT = {
 TRYING = ["-p", "tests.mutants", "-p", "no:randomly", "--capture=no", "--tb=native", "-qq", "-m", "not full"]
 TRYING += ["-o", "tmp_path_retention_policy=failed", *(f"--deselect={name}" for name in UNFIT)]
 """How pytest is run: a fork writes nothing, removes its files, and does not read the source to explain a failure."""
-
-
-Reasons = Mapping[str, Mapping[str, str]]
-"""By module and function."""
 
 
 @dataclass
@@ -100,7 +96,7 @@ def scores(folder: Path) -> dict[str, Score]:
     """Read what mutmut wrote beside each mutated module below ``folder``."""
     found: defaultdict[str, Score] = defaultdict(Score)
     for path in sorted(folder.rglob("*.py.meta")):
-        module = module_of(path, folder)
+        module = str(path.relative_to(folder)).removesuffix(".py.meta").replace("/", ".")
         for mutant, code in json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].items():
             if code == NOTICED:
                 found[module].killed += 1
@@ -113,18 +109,13 @@ def scores(folder: Path) -> dict[str, Score]:
     return dict(found)
 
 
-def module_of(meta: Path, folder: Path) -> str:
-    """The module whose results a file below ``folder`` holds."""
-    return str(meta.relative_to(folder)).removesuffix(".py.meta").replace("/", ".")
-
-
 def name_of(mutant: str) -> str:
     """The function of a mutant: ``Balance.is_full`` of ``….xǁBalanceǁis_full__mutmut_3``."""
     changed = re.sub(r"__mutmut_\d+$", "", mutant.rpartition(".")[2])
     return changed.removeprefix("xǁ").replace("ǁ", ".") if "ǁ" in changed else changed.removeprefix("x_")
 
 
-def unexplained(found: Mapping[str, Score], reasons: Reasons) -> list[str]:
+def unexplained(found: Mapping[str, Score], reasons: Mapping[str, Mapping[str, str]]) -> list[str]:
     """The functions with changes that neither a test notices nor a reason explains, each with how many."""
     return [
         f"{module}.{function}: {number}"
@@ -163,21 +154,16 @@ def section(found: Mapping[str, Score], left: int, when: str) -> str:
     )
 
 
-def keep_results(clone: Path, reasons: Reasons) -> None:
-    """Leave of an earlier run what tests noticed and what a reason explains, and nothing else: mutmut would take its
-    copies of files for today's.
+def keep_results(clone: Path) -> None:
+    """Leave of an earlier run only what tests noticed: mutmut would take its copies of files for today's.
 
-    What else survived is tried again, as there may be a test for it now.
+    What survived is tried again, also where a reason explains it, as there may be a test for it now.
     """
     for path in (clone / "mutants").rglob("*"):
         if path.suffix == ".meta" and (clone / path.relative_to(clone / "mutants")).with_suffix("").exists():
             told = json.loads(path.read_text(encoding="utf-8"))
             codes = told["exit_code_by_key"]
-            explained = reasons.get(module_of(path, clone / "mutants"), {})
-            told["exit_code_by_key"] = {
-                mutant: code if code == NOTICED or name_of(mutant) in explained else None
-                for mutant, code in codes.items()
-            }
+            told["exit_code_by_key"] = {mutant: code if code == NOTICED else None for mutant, code in codes.items()}
             path.write_text(json.dumps(told), encoding="utf-8")
         elif not path.is_dir():
             path.unlink()
@@ -188,14 +174,13 @@ def main() -> int:
         git("clone", "--quiet", ".", str(CLONE))
     git("-C", str(CLONE), "fetch", "--quiet", str(ROOT), "HEAD")
     git("-C", str(CLONE), "reset", "--quiet", "--hard", "FETCH_HEAD")
-    reasons: Reasons = tomllib.loads(REASONS.read_text(encoding="utf-8"))
-    keep_results(CLONE, reasons)
+    keep_results(CLONE)
     with (CLONE / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(configuration(os.listdir(CLONE)))
     subprocess.run([sys.executable, "-m", "tests.mutants"], cwd=CLONE, check=True, stdout=subprocess.DEVNULL)
     stopped = not _ran([sys.executable, "-m", "pytest", *TRYING, *nearest_tests()])
     found = scores(CLONE / "mutants")
-    left = unexplained(found, reasons)
+    left = unexplained(found, tomllib.loads(REASONS.read_text(encoding="utf-8")))
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {''.join(git('-C', str(CLONE), 'rev-parse', '--short', 'HEAD'))}"
     page = RESULT.read_text(encoding="utf-8").partition(MUTATION)[0]
     RESULT.write_text(f"{page.rstrip()}\n\n{section(found, len(left), when)}", encoding="utf-8")
