@@ -422,6 +422,24 @@ class UnlimitedRings:
         pass
 
 
+class SpentRings(UnlimitedRings):
+    """A budget that is spent; ``asked`` has the channel and the rank of each message for which a ring was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    def take(self, channel: Channel, person_rank: int, now: int) -> bool:
+        self.asked.append((channel.name, person_rank))
+        return False
+
+
+class ForgetfulSummaries:
+    """Summaries that count nothing."""
+
+    def add(self, channel: str, message_id: str, person_rank: int, now: int) -> None:
+        """Do nothing."""
+
+
 def without_budget(
     site: Site | None,
     channels: Mapping[str, Channel],

@@ -95,7 +95,7 @@ class MessageTable:
             item["duplicate_of"] = verdict.duplicate_of
         if verdict.rejection:
             item["rejected"] = verdict.rejection
-        if not verdict.rejection:
+        else:
             self._add_fields(message, expires_at, only_once=id_from_key)
         existing = self._table.put(item, "attribute_not_exists(id)")
         return _record(existing) if existing is not None else None

@@ -4,8 +4,8 @@ The item has the fields of ``ring_budget.Balance``: ``hour_at``, ``day_at`` and 
 full again, ``pace`` the least seconds between two notifications until ``pace_until``.
 
 Spending a ring is one conditional write, which rarely needs a read first: the bucket of a quiet channel is full, and a
-process remembers what it read last. Time alone refills a bucket that a process remembers as empty, or a new quota that
-another process read, so a flood over the budget costs no write here.
+process remembers what it read last. A bucket that a process remembers as empty is refilled by time, or by a new quota
+that another process has read. Neither needs a write here, so a flood over the budget costs none.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class ParameterSecrets:
             answer = self._ssm.get_parameters(Names=list(self._names), WithDecryption=True)
         except AwsError as error:
             if self._values:
-                # What was read before is most likely still right.
+                # The values that were read before are most likely still the right ones.
                 self._until = self._clock() + MAX_STALE
                 return self._values
             raise SecretsError(f"the secrets could not be read: {error.reason}") from error

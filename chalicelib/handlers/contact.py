@@ -90,7 +90,7 @@ def challenge(request: Request | None, site: str) -> Response:
 
 
 def _answer_wrong_method(form_request: FormRequest) -> Response:
-    """Answer 405 to a form without ``method="post"`` and to whoever opens its address, 404 where there is no such site.
+    """Answer a form without ``method="post"``, or whoever opens its address: 405, or 404 for an unknown site.
 
     The query has the fields.
     """
@@ -207,7 +207,7 @@ def _captcha_token(form: Submission, site: Site) -> str:
 
 
 def _record_unexpected(error: Exception) -> SubmissionError:
-    """Log a fault of ours and return what the visitor is told; Chalice would answer in its own words."""
+    """Log a fault of ours; returns the answer for the visitor, in place of Chalice's own."""
     frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     logger.error("Unexpected", extra={"exception_name": type(error).__name__, "frames": frames})
     return SubmissionError(500, "unexpected")
@@ -240,7 +240,7 @@ def _log_refusal(form_request: FormRequest, error: SubmissionError) -> None:
 
 
 def _record_publish_error(form_request: FormRequest, error: FilesError | PublishError) -> SubmissionError:
-    """Log and count that the topic or the bucket did not accept; returns what the visitor is told."""
+    """Log and count that the topic or the bucket did not confirm; returns what the visitor is told."""
     # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
     hint = {} if form_request.function_arn else {"hint": composition.get_container().stage.hint}
     site = _site_detail(form_request)

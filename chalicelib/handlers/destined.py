@@ -23,7 +23,7 @@ _METRICS = {
     Action.DUPLICATE: Metric.DUPLICATE,
     Action.REJECTED_PUBLICATION: Metric.REJECTED,
 }
-"""Metrics of what is held or rejected. Each outcome of a channel is counted when it is recorded: ``composition.py``."""
+"""Metrics of messages that are held or rejected. ``composition.py`` counts the outcomes of channels."""
 
 
 def prepare(function: str) -> None:

@@ -81,7 +81,7 @@ def deliver(
     run = _Run(message, record, dependencies, invocation, files)
     run.try_channels()
     # Lambda's retry of the event that stored the message reports again: the run before may have died before it did.
-    # Any other event reports only what it changed.
+    # A run for any other event reports only where it changed something.
     must_report = stored_by_this_event or run.changed
     action = action_of_run(run.deliveries, dependencies.channels) if must_report else Action.UNCHANGED
     return _result(message, action, replace(record, deliveries=run.deliveries))
@@ -241,8 +241,8 @@ class _Run:
     def _take_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Spend a ring of the channel's budget and return True; without one, let the next summary count the message.
 
-        A channel spends a ring at its first attempt only. What the owner replays, or releases from quarantine, is no
-        longer untouched and is notified without one.
+        A channel spends a ring at its first attempt only. A message that the owner
+        has replayed, or released from quarantine, is no longer untouched and needs none.
         The summary counts the message before its record says so: a run that dies in between leaves a message that is
         counted and tried again, never one that nobody hears of.
         """

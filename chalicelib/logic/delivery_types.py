@@ -70,7 +70,7 @@ class Action(StrEnum):
     WAITING = "waiting"
     """A channel still can't deliver: how a retry, replay or release ends. The run of a new message raises instead."""
     REJECTED_PUBLICATION = message_kinds.REJECTED_PUBLICATION
-    """What was published is no valid message of its kind."""
+    """What was published is not a valid message."""
 
     @classmethod
     def of_held(cls, reason: HoldReason) -> Action:

@@ -11,11 +11,13 @@ KIND_CONTACT = "contact"
 KIND_NOTIFICATION = "notification"
 """What a program publishes: ``logic/published_notification.py``."""
 KIND_RETRY = "retry"
-"""Asks for another run; the text is the id of a stored message, or of a channel's summary. No kind of the topic's."""
+"""Asks for another run; the text is the id of a stored message, or of a channel's summary.
+
+Nothing on the topic has this kind."""
 KIND_CANARY = "canary"
 """Published by the function ``canary`` on a schedule. Nobody is notified of it: ``logic/canary_arrival.py``."""
 REJECTED_PUBLICATION = "rejected"
-"""The action for a publication that is no valid message of its kind."""
+"""The action for a publication that is not a valid message."""
 PLEASE_FAIL = "please fail"
 
 

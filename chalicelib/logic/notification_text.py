@@ -125,7 +125,7 @@ class Parts:
         message = self._fields.get("message") or multiline(notification.message)
         others = [(name, value) for name, value in self._fields.items() if name not in LABELS and name != "message"]
         main = next((name for name, value in others if value == message), "") if "message" not in self._fields else ""
-        self.main_name = self._name(main)
+        self.main_name = self._name(main) if main else ""
         """The name of the field that is shown as the message, in a form without one."""
         self.others = [(self._name(name), value) for name, value in others if name != main]
         self.message = message

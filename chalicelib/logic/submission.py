@@ -86,8 +86,9 @@ def classify_fields(pairs: Pairs) -> Submission:
 
 
 def _rename_guessed_fields(submission: Submission) -> None:
-    """Rename the fields whose names are words for a known field: of several, one that is not
-    blank, and of these the surest to mean it.
+    """Rename the fields whose names are words for a known field.
+
+    Of several, the surest one that is not blank is renamed.
 
     All others stay fields of their own: no two are ever made one.
     """

@@ -193,7 +193,7 @@ def _form(name: str, whose: str, path: list[Json], sites: tuple[Site, ...], exam
                 f"At most {limits.body_bytes // 1024} KiB and {limits.field_count} fields. JSON is UTF-8, and known "
                 "as an object without its type or as `text/plain` too; a form may declare any charset of the Encoding "
                 "Standard that browsers send forms in. The message is accepted (200, 202, 303) only after it was "
-                "published; what is refused by 4xx was not."
+                "published. A form that is answered with 4xx was not."
             ),
             "parameters": [origin, *others],
             "requestBody": {

@@ -20,10 +20,12 @@ from chalicelib.settings import Channel, Stage
 from tests.fakes import (
     NOW,
     FakeContainer,
+    ForgetfulSummaries,
     InMemoryMessages,
     RecordingNotifier,
     RecoveringNotifier,
     RefusingNotifier,
+    SpentRings,
     message,
 )
 
@@ -220,14 +222,7 @@ def test_the_log_has_the_messages_id_and_nothing_that_was_typed(
 def test_the_log_says_why_a_message_is_told_in_a_summary_and_what_changes_that(
     module: ModuleType, world: World, root: Path, context: Any, log: Any
 ) -> None:
-    class SpentBudget:
-        def take(self, *_: object) -> bool:
-            return False
-
-    class Summaries:
-        def add(self, *_: object) -> None: ...
-
-    world.composition.__dict__ |= {"ring_budget": SpentBudget(), "summaries": Summaries()}
+    world.composition.__dict__ |= {"ring_budget": SpentRings(), "summaries": ForgetfulSummaries()}
     with override_container(world.composition):
         module.destined(sns_event(root, MESSAGE.serialize()), context)
     line = log.line("Handled")

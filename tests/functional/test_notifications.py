@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -26,7 +26,7 @@ from ops.operations.listing import OperatorArchive, every
 from tests.contracts import fits
 from tests.declared import declared_channel
 from tests.dynamodb import LocalTable
-from tests.fakes import NOW, FakeContainer, RecordingNotifier, RecoveringNotifier, message, site
+from tests.fakes import NOW, FakeContainer, RecordingNotifier, RecoveringNotifier, SpentRings, message, site
 
 STAGE = Stage(
     "dev",
@@ -202,17 +202,13 @@ def test_beyond_the_budget_of_rings_a_summary_counts_it_with_its_title(world: Wo
     table: Any = world.table
     summaries = SummaryTable(table, STAGE.table)
 
-    class Spent:
-        ranks: ClassVar[list[int]] = []
-
-        def take(self, channel: Channel, person_rank: int, now: int) -> bool:
-            self.ranks.append(person_rank)
-            return False
-
-    world.container.__dict__.update({"ring_budget": Spent(), "summaries": summaries})
+    spent = SpentRings()
+    world.container.__dict__.update({"ring_budget": spent, "summaries": summaries})
     answer = world.publish(WHOLE | {"channels": ["mail"]})
     assert (answer["action"], answer["message"]["channels"]) == ("summarized", {"mail": "summarized"})
-    assert Spent.ranks == [len(BUDGET_SHARES) - 1], "a program that was granted the topic counts as a person does"
+    assert spent.asked == [("mail", len(BUDGET_SHARES) - 1)], (
+        "a program that was granted the topic counts as a person does"
+    )
     batch = summaries.take_batch("mail", "run-1", SECOND + 600, SECOND + 660)
     assert batch is not None
     assert (batch.count, batch.newest) == (1, PUBLICATION)

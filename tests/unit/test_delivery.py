@@ -39,12 +39,13 @@ from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel, Rings, Spam
 from tests.fakes import (
     NOW,
     Clock,
+    ForgetfulSummaries,
     InMemoryMessages,
     InMemoryRecent,
     RecordingNotifier,
     RecoveringNotifier,
     RefusingNotifier,
-    UnlimitedRings,
+    SpentRings,
     channel,
     message,
     site,
@@ -902,36 +903,18 @@ def test_the_scheduled_retry_rings_nobody_for_a_message_in_quarantine() -> None:
     assert (notifier.delivered, due(run)) == ([], 0)
 
 
-class NoRings(UnlimitedRings):
-    """A budget that is spent; ``asked`` says for which channels a ring was asked."""
-
-    def __init__(self, *, asked_too: Callable[[str], object] = lambda channel: None) -> None:
-        self.asked: list[str] = []
-        self._asked_too = asked_too
-
-    def take(self, channel: Channel, person_rank: int, now: int) -> bool:
-        self.asked.append(channel.name)
-        self._asked_too(channel.name)
-        return False
-
-
-class Uncounted:
-    def add(self, channel: str, message_id: str, person_rank: int, now: int) -> None:
-        """Count nothing."""
-
-
 def test_a_scheduled_retry_without_a_ring_says_that_a_summary_will_tell() -> None:
     run = Run(pushover=RecordingNotifier())
     run.record(pushover=Delivery())
-    means = replace(run.means(), ring_budget=NoRings(), summaries=Uncounted)
+    means = replace(run.means(), ring_budget=SpentRings(), summaries=ForgetfulSummaries)
     result = delivery.deliver_again(MESSAGE, run.store.records[MESSAGE.id], means, OTHER)
     assert (result.action, result.channels) == ("summarized", {"pushover": State.SUMMARIZED})
     assert run.recorded() == Delivery(State.SUMMARIZED, since=NOW)
 
 
 def test_a_run_without_time_for_a_call_asks_for_no_ring() -> None:
-    run, rings = Run(pushover=RecordingNotifier()), NoRings()
-    means = replace(run.means(), ring_budget=rings, summaries=Uncounted)
+    run, rings = Run(pushover=RecordingNotifier()), SpentRings()
+    means = replace(run.means(), ring_budget=rings, summaries=ForgetfulSummaries)
     with pytest.raises(DeliveryIncompleteError):
         delivery.deliver(MESSAGE, Verdict(), means, Invocation("request-1", "run-1", NOW + CLAIM_SECONDS - 1))
     assert rings.asked == []
@@ -942,14 +925,16 @@ def test_a_run_that_rang_one_channel_says_so_also_where_another_run_was_quicker_
     run = Run(TWO, a=RecordingNotifier(), b=RecordingNotifier())
     run.record(a=Delivery(State.WAITING, 1, "run-0", 0, NOW), b=Delivery())
 
-    def be_quicker(name: str) -> None:
-        assert rung.wait(10)
-        run.store.put(MESSAGE.id, name, Delivery(State.DELIVERED, 1, "run-9"))
+    class QuickerRun(SpentRings):
+        def take(self, channel: Channel, person_rank: int, now: int) -> bool:
+            assert rung.wait(10)
+            run.store.put(MESSAGE.id, channel.name, Delivery(State.DELIVERED, 1, "run-9"))
+            return super().take(channel, person_rank, now)
 
     means = replace(
         run.means(),
-        ring_budget=NoRings(asked_too=be_quicker),
-        summaries=Uncounted,
+        ring_budget=QuickerRun(),
+        summaries=ForgetfulSummaries,
         on_recorded=lambda message, name, after: rung.set(),
     )
     assert delivery.deliver_again(MESSAGE, run.store.records[MESSAGE.id], means, OTHER).action == "delivered"
