@@ -22,17 +22,23 @@ from xdist.scheduler import LoadFileScheduling
 from chalicelib.logs import logger
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARING_A_BROWSER = ("tests/e2e/browser", "tests/forms")
+SHARING = ("tests/e2e/browser", "tests/forms")
+"""Folders whose tests share a browser, which starts slowly."""
 pytest_plugins = ["tests.rehearsal"]
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]
-    """Give the tests of a file to one process; and so those of all files that share a browser, which starts slowly."""
+    """Give the tests of a file to one process; and so those of all files that share what starts slowly.
+
+    ``make test`` runs few of the tests that need the whole stack, and starts it once for all of them.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
+        if self.config.getoption("markexpr") == "not full" and file.startswith("tests/e2e/"):
+            return "tests/e2e"
         folder = file.rpartition("/")[0]
-        return folder if folder in SHARING_A_BROWSER else file
+        return folder if folder in SHARING else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

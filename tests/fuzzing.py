@@ -26,8 +26,7 @@ load_all_checks()
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 Mode = GenerationMode
-MODES = (Mode.POSITIVE, Mode.NEGATIVE)
-"""Data as described, and data that breaks what is described in one place."""
+"""Data as described, or data that breaks what is described in one place."""
 
 
 def described(document: Document) -> Any:

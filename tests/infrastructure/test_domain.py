@@ -37,6 +37,7 @@ def configured(folder: Path, table: str, options: str = "", name: str = "dev") -
     return load(folder)[name]
 
 
+@pytest.mark.full
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     paths = []
     for number, table in enumerate(VARIANTS.values()):

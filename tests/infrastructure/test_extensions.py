@@ -59,6 +59,7 @@ def rendered(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.full
 def test_cfn_lint_finds_nothing_in_a_template_with_all_that_can_be_added(rendered: Path) -> None:
     ran = cfn_lint(rendered)
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr

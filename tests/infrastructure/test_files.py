@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from chalicelib.functions import FILES_BUCKET, functions_of
@@ -44,6 +45,7 @@ def test_a_stage_without_files_has_no_function_policy_bucket_or_rule_of_them() -
     assert [text for text in made if "s3:" in text or "-files-" in text or "examine" in text] == []
 
 
+@pytest.mark.full
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "files.yaml"
     path.write_text(yaml.safe_dump(template(STAGE)), encoding="utf-8")
