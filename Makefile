@@ -54,7 +54,7 @@ $(NPM_PACKAGES): tests/node/package-lock.json
 		npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent && touch $@; \
 	else echo "There is no npm: the tests that need one of its packages will be skipped."; fi
 
-test: setup $(NPM_PACKAGES) ## Run every test that a change needs; SEED=… repeats an order
+test: setup $(NPM_PACKAGES) ## Run the tests that most changes need; SEED=… repeats an order
 	@$(BIN)/python -m pytest -m "not full" $(PARALLEL)
 
 test-quick: setup ## Run the tests nearest to the changed files, for at most 20 seconds

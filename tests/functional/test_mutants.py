@@ -14,6 +14,8 @@ from tests.history import ROOT
 from tests.mutants import NOTICED, SURVIVED, UNREACHED
 from tests.mutation import name_of
 
+pytestmark = pytest.mark.full
+
 MODULE = """
 def known(number):
     return number + 1
@@ -81,7 +83,6 @@ def codes(project: Path) -> dict[str, set[int | None]]:
     return found
 
 
-@pytest.mark.full
 def test_each_change_is_noticed_unnoticed_or_unreached_and_an_endless_one_is_noticed(project: Path) -> None:
     ran = tried(project)
     assert ran.returncode == 0, ran.stderr

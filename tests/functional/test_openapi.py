@@ -201,12 +201,13 @@ GOOD = json.dumps(PROBLEM).encode()
 # What schemathesis makes of the document, without a network
 
 
+@pytest.mark.full
 @pytest.mark.rehearse(
     "100 cases as described and 200 that break it, of each kind",
     "an input that the OpenAPI document allows and the code doesn't foresee",
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/html", ""])
-@pytest.mark.parametrize("mode", [fuzzing.Mode.POSITIVE, pytest.param(fuzzing.Mode.NEGATIVE, marks=pytest.mark.full)])
+@pytest.mark.parametrize("mode", fuzzing.Mode)
 def test_what_is_made_of_the_document_is_answered_as_the_document_says(
     document: Document, local: Stage, session: requests.Session, mode: fuzzing.Mode, accept: str
 ) -> None:

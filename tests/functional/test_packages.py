@@ -14,6 +14,8 @@ import pytest
 
 from ops import packages
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Path:

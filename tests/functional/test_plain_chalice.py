@@ -13,6 +13,8 @@ from threading import Thread
 
 import pytest
 
+pytestmark = pytest.mark.full
+
 CHALICE = Path(sys.executable).with_name("chalice")
 
 
@@ -115,21 +117,13 @@ def says(clone: Path, *words: str, aws: str = "http://127.0.0.1:9") -> str:
         (("deploy",), "Run: make deploy STAGE=dev"),
         (("deploy", "--stage", "local"), "Run: make run"),
         (("dev", "plan", "--stage=dev"), "Run: make diff STAGE=dev"),
-        *(
-            pytest.param(words, instead, marks=pytest.mark.full)
-            for words, instead in (
-                (("package", "out"), "Run: make deploy STAGE=dev"),
-                (("delete", "--stage", "dev"), "Run: make destroy STAGE=dev"),
-                (("local", "--no-autoreload", "--stage", "nowhere"), "no stage 'nowhere'; it has: dev, local"),
-                (
-                    ("logs", "-n", "destined"),
-                    "there is no .chalice/deployed/dev.json. Use: ./herald logs --stage dev",
-                ),
-                (("url", "--stage=local"), "Use: ./herald urls --stage local"),
-                (("invoke", "-n", "destined"), "Use: aws lambda invoke --function-name herald-dev-NAME"),
-                (("generate-sdk", "out"), "docs/openapi.json"),
-            )
-        ),
+        (("package", "out"), "Run: make deploy STAGE=dev"),
+        (("delete", "--stage", "dev"), "Run: make destroy STAGE=dev"),
+        (("local", "--no-autoreload", "--stage", "nowhere"), "no stage 'nowhere'; it has: dev, local"),
+        (("logs", "-n", "destined"), "there is no .chalice/deployed/dev.json. Use: ./herald logs --stage dev"),
+        (("url", "--stage=local"), "Use: ./herald urls --stage local"),
+        (("invoke", "-n", "destined"), "Use: aws lambda invoke --function-name herald-dev-NAME"),
+        (("generate-sdk", "out"), "docs/openapi.json"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -138,7 +132,6 @@ def test_in_a_fresh_clone_a_command_says_what_to_run_instead(clone: Path, words:
     assert not (clone / ".chalice/deployed").exists()
 
 
-@pytest.mark.full
 def test_chalice_local_ends_too_where_it_loads_the_app_in_a_thread(clone: Path) -> None:
     ran = chalice(clone, "local", "--stage", "nowhere")
     assert "no stage 'nowhere'; it has: dev, local" in ran.stderr
@@ -160,7 +153,6 @@ def test_the_shell_s_account_must_be_the_stage_s(clone: Path, aws: str) -> None:
     assert Aws.asked == ["POST /"]
 
 
-@pytest.mark.full
 def test_where_the_recorded_api_stands_chalice_goes_on(clone: Path, aws: str) -> None:
     deployed(clone, Aws.standing)
     ran = chalice(clone, "dev", "plan", aws=aws)

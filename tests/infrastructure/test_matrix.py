@@ -29,6 +29,8 @@ from ops.templates.resource_access import Permission, permissions
 from tests.infrastructure.test_templates import cfn_lint
 from tests.matrix import CHANNELS, SWITCHES, Configuration, everything, pairwise
 
+pytestmark = pytest.mark.full
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ACCOUNT = "123456789012"
 PLACES = [
@@ -73,7 +75,6 @@ def test_each_level_of_a_factor_meets_each_of_every_other_in_the_configurations_
         assert {(row[one], row[other]) for row in rows} == set(product(levels[one], levels[other])), (one, other)
 
 
-@pytest.mark.full
 def test_every_policy_of_every_configuration_is_one_of_those_that_are_run() -> None:
     """So what the recorded calls prove of sixteen configurations holds for all of them.
 
@@ -115,7 +116,6 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
 # Faults.
 
 
-@pytest.mark.full
 def test_parliament_finds_no_fault_in_any_policy_of_any_configuration() -> None:
     """That those of other partitions differ by its name alone is shown below."""
     found = policies(PLACES[0])
@@ -123,7 +123,6 @@ def test_parliament_finds_no_fault_in_any_policy_of_any_configuration() -> None:
     assert [(name, fault) for text, name in found.items() for fault in policy_faults(text)] == []
 
 
-@pytest.mark.full
 def test_cfn_lint_finds_nothing_in_any_resource_of_any_configuration_for_any_partition(tmp_path: Path) -> None:
     """But for function URLs, which GovCloud doesn't have: ops/aws/partitions.py refuses them there."""
     seen: set[str] = set()
@@ -163,7 +162,6 @@ ARN = re.compile(r"\barn:[^\s\"',;]+")
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-@pytest.mark.full
 def test_every_arn_is_of_its_partition_region_and_account(where: AwsLocation) -> None:
     texts = [*policies(where), *(f"{it.who} {it.on} {it.only}" for it in everyone_let_in(where))]
     found = {arn for text in texts for arn in ARN.findall(text)}
@@ -191,7 +189,6 @@ def test_no_template_names_a_partition_a_region_or_an_account() -> None:
 
 
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-@pytest.mark.full
 def test_every_service_acts_under_the_name_that_it_has_in_the_partition(where: AwsLocation) -> None:
     """The authority is Chalice's table, which is that of the AWS CDK. Of what Herald names none differs in China."""
     suffix = dns_suffix(where)
@@ -214,7 +211,6 @@ def test_an_api_has_the_domain_of_its_partition(where: AwsLocation) -> None:
     assert stage_addresses.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
 def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: AwsLocation) -> None:
     for it, config in stages().items():
@@ -250,7 +246,6 @@ def test_botocore_knows_no_region_of_china_with_ses_and_every_other_service_ther
         assert there == ((where.partition, service) != ("aws-cn", "sesv2")), (where.region, service)
 
 
-@pytest.mark.full
 def test_a_policy_is_the_same_in_every_partition_but_for_its_name() -> None:
     for config in stages().values():
         for spec in functions_of(config.stage):

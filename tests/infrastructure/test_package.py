@@ -27,6 +27,8 @@ from ops.generate import render
 from ops.local.runtime_packages import RUNTIME_PACKAGES, link_runtime_packages
 from tests.declared import HTTP, toml
 
+pytestmark = pytest.mark.full
+
 EVERY_CHANNEL = f"""
 [channels.email]
 kind = "email"
@@ -266,7 +268,6 @@ def test_nothing_of_the_terminals_side_and_no_secret_is_in_the_zip(names: set[st
     ]
 
 
-@pytest.mark.full
 def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Path, tmp_path: Path) -> None:
     """In another folder, by another command, with other times, permissions and hash seed, and by pip instead of uv."""
     other = tmp_path / "an other" / "clone"
@@ -348,7 +349,6 @@ def test_every_module_of_ours_has_its_bytecode_beside_it_and_a_library_has_it_al
             assert archive.read(name)[:8] == MAGIC_NUMBER + (1).to_bytes(4, "little"), name
 
 
-@pytest.mark.full
 def test_compiled_parts_are_for_the_architecture_that_is_deployed(names: set[str]) -> None:
     compiled = [name for name in names if name.endswith(".so")]
     assert all("aarch64" in name for name in compiled), compiled
@@ -428,7 +428,6 @@ print(app.mine({"rawPath": "/found"}, SimpleNamespace(**dict.fromkeys(names, "x"
 """
 
 
-@pytest.mark.full
 def test_a_function_of_ones_own_finds_in_the_zip_what_it_takes_from_a_library(
     root: Path, package: Path, runtime: Path, tmp_path: Path
 ) -> None:
