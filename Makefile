@@ -11,8 +11,8 @@ INSTALL = installed() { $(PYTHON) -m ops.packages install $$1 && return; \
 given = $(if $(filter-out undefined,$(origin $(2))),$(1) "$($(2))")
 NPM_PACKAGES := tests/node/node_modules/installed
 
-# Three processes on two cores: a third of their time is waiting. SEED=… repeats the order of a run.
-PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder $(if $(SEED),--randomly-seed=$(SEED))
+# More processes than cores: much of the time of tests is waiting. SEED=… repeats the order of a run.
+PARALLEL = --numprocesses $(1) --dist loadfile --no-loadscope-reorder $(if $(SEED),--randomly-seed=$(SEED))
 
 .PHONY: help setup run-packages lock run test test-quick test-full rehearse check bench bench-path website render diff deploy destroy smoke rollback clean
 
@@ -55,16 +55,16 @@ $(NPM_PACKAGES): tests/node/package-lock.json
 	else echo "There is no npm: the tests that need one of its packages will be skipped."; fi
 
 test: setup $(NPM_PACKAGES) ## Run the tests that most changes need; SEED=… repeats an order
-	@$(BIN)/python -m pytest -m "not full" $(PARALLEL)
+	@$(BIN)/python -m pytest -m "not full" $(call PARALLEL,3)
 
 test-quick: setup ## Run the tests nearest to the changed files, for at most 20 seconds
 	@$(BIN)/python -m tests.quick
 
 test-full: setup $(NPM_PACKAGES) ## Run the longer matrices too
-	@$(BIN)/python -m pytest $(PARALLEL)
+	@$(BIN)/python -m pytest $(call PARALLEL,4)
 
 rehearse: setup $(NPM_PACKAGES) ## Run all seeds, configurations and storms, change the logic, and write docs/rehearsal.md
-	@HERALD_REHEARSE=1 $(BIN)/python -m pytest -m rehearse -o faulthandler_timeout=3600 $(PARALLEL); \
+	@HERALD_REHEARSE=1 $(BIN)/python -m pytest -m rehearse -o faulthandler_timeout=3600 $(call PARALLEL,3); \
 	tested=$$?; $(BIN)/python -m tests.mutation && exit $$tested
 
 check: setup ## Style, types, import rules, generated files, policies

@@ -3,7 +3,7 @@
 mutmut changes a clone of the last commit, one operator, value or call at a time, and ``tests/mutants.py`` runs the
 tests that reach the changed function. The score of a module is the share of its changes that made a test fail. The
 result is a section of docs/rehearsal.md. A change that no test notices gets a test, or a reason in
-``tests/survivors.toml``.
+``tests/survivors.toml``; printed is what differs from that: +2 where two changes of a function have no reason.
 
 A later run, or one that goes on where another was stopped, tries only the changes of functions that have changed since
 and those that no test noticed.
@@ -115,14 +115,15 @@ def name_of(mutant: str) -> str:
     return changed.removeprefix("xǁ").replace("ǁ", ".") if "ǁ" in changed else changed.removeprefix("x_")
 
 
-def unexplained(found: Mapping[str, Score], reasons: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The functions with changes that neither a test notices nor a reason explains, each with how many."""
-    return [
-        f"{module}.{function}: {number}"
-        for module, score in sorted(found.items())
-        for function, number in sorted(score.survived.items())
-        if function not in reasons.get(module, {})
-    ]
+def unexplained(found: Mapping[str, Score], reasons: Mapping[str, Mapping[str, tuple[int, str]]]) -> dict[str, int]:
+    """How many changes of each function neither a test notices nor a reason explains; below 0 where more are explained
+    than there are, as after a new test. ``reasons`` has the number that each reason explains."""
+    numbers: Counter[str] = Counter()
+    for module, score in found.items():
+        numbers.update({f"{module}.{function}": number for function, number in score.survived.items()})
+    for module, functions in reasons.items():
+        numbers.subtract({f"{module}.{function}": number for function, (number, _) in functions.items()})
+    return {function: number for function, number in sorted(numbers.items()) if number}
 
 
 def section(found: Mapping[str, Score], left: int, when: str) -> str:
@@ -144,7 +145,7 @@ def section(found: Mapping[str, Score], left: int, when: str) -> str:
             "",
             f"mutmut changed `{'` and `'.join(MUTATED)}` in {whole.mutants:,} small ways, one at a time. "
             f"A test noticed **{whole.percent:.1f} %** of them ({when}). Why a change may go unnoticed stands in "
-            f"`tests/survivors.toml`; {left} functions have one without a reason.{stopped}",
+            f"`tests/survivors.toml`; {left} have no reason.{stopped}",
             "",
             "| module | changes | unnoticed | score |",
             "| --- | ---: | ---: | ---: |",
@@ -183,8 +184,9 @@ def main() -> int:
     left = unexplained(found, tomllib.loads(REASONS.read_text(encoding="utf-8")))
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {''.join(git('-C', str(CLONE), 'rev-parse', '--short', 'HEAD'))}"
     page = RESULT.read_text(encoding="utf-8").partition(MUTATION)[0]
-    RESULT.write_text(f"{page.rstrip()}\n\n{section(found, len(left), when)}", encoding="utf-8")
-    sys.stdout.write("".join(f"{each}\n" for each in left))
+    without_reason = sum(number for number in left.values() if number > 0)
+    RESULT.write_text(f"{page.rstrip()}\n\n{section(found, without_reason, when)}", encoding="utf-8")
+    sys.stdout.write("".join(f"{function}: {number:+}\n" for function, number in left.items()))
     return int(stopped)
 
 

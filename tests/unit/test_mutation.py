@@ -47,10 +47,10 @@ def test_a_later_run_keeps_what_was_noticed_of_files_that_are_left(tmp_path: Pat
     assert scores(results) == {"chalicelib.spam": Score(2, {}, 2)}
 
 
-def test_only_functions_without_a_reason_are_left() -> None:
-    found = {"chalicelib.spam": Score(4, {"f": 3, "g": 1}), "chalicelib.mail": Score(1, {"f": 2})}
-    reasons = {"chalicelib.spam": {"f": "the order of two equal signs"}}
-    assert unexplained(found, reasons) == ["chalicelib.mail.f: 2", "chalicelib.spam.g: 1"]
+def test_a_reason_explains_so_many_changes_and_no_more() -> None:
+    found = {"spam": Score(4, {"f": 3, "g": 1, "h": 2}), "mail": Score(1, {"f": 2})}
+    reasons = {"spam": {"f": (2, "two signs are equal"), "h": (2, "words")}, "mail": {"e": (1, "had none")}}
+    assert unexplained(found, reasons) == {"mail.e": -1, "mail.f": 2, "spam.f": 1, "spam.g": 1}
 
 
 def test_the_page_has_the_lowest_score_first() -> None:
