@@ -940,6 +940,34 @@ def test_a_run_that_rang_one_channel_says_so_also_where_another_run_was_quicker_
     assert delivery.deliver_again(MESSAGE, run.store.records[MESSAGE.id], means, OTHER).action == "delivered"
 
 
+@pytest.mark.parametrize(
+    ("other", "action"),
+    [
+        (Delivery(State.WAITING, 9, "run-0", 0, NOW), "undeliverable"),
+        (Delivery(State.SENDING, 9, "run-0", NOW), "uncertain"),
+    ],
+    ids=["too old", "died"],
+)
+def test_a_run_that_rang_one_channel_reports_also_where_another_run_ended_the_other(
+    other: Delivery, action: str
+) -> None:
+    rung = threading.Event()
+    run = Run(
+        {"a": channel("a"), "b": channel("b", retry_uncertain=False)}, a=RecordingNotifier(), b=RecordingNotifier()
+    )
+    run.record(a=Delivery(), b=other)
+    run.clock.now = NOW + (DEFAULT_GIVE_UP_SECONDS if action == "undeliverable" else 1)
+
+    def be_quicker(name: str, before: Delivery, after: Delivery) -> None:
+        if name == "b":
+            assert rung.wait(10)
+            run.store.put(MESSAGE.id, name, Delivery(State.DELIVERED, 1, "run-9"))
+
+    run.store.before_change = be_quicker
+    means = replace(run.means(), on_recorded=lambda message, name, after: rung.set())
+    assert delivery.deliver(MESSAGE, Verdict(), means, replace(OTHER, ends_at=run.clock.now + LONG)).action == action
+
+
 def test_a_claim_whose_run_died_is_uncertain_from_now_on_and_may_be_tried_at_once() -> None:
     died = Delivery(State.SENDING, 2, "run-0", NOW, since=NOW - 60)
     ended = replace(died, state=State.UNCERTAIN, next_attempt_at=NOW, error="Interrupted", since=NOW)
