@@ -49,6 +49,7 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("table", VARIANTS.values(), ids=VARIANTS)
 def test_the_pipeline_may_do_what_the_handlers_need(table: str, tmp_path: Path) -> None:
     config = configured(tmp_path, table)

@@ -279,6 +279,7 @@ def schema(kind: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.full
 def test_the_deploying_role_has_what_cloudformation_s_handlers_need(tmp_path: Path) -> None:
     """What a handler reads is needed whatever is set. Conditions and resources of the statements aren't looked at."""
     has = {action for statement in ROLES["deploy"] for action in statement["Action"]}

@@ -154,6 +154,7 @@ def test_each_function_of_each_stage_has_a_policy_and_chalice_is_told_of_it() ->
         assert "iam_policy_file" not in config["stages"][name], "it would silently override the others"
 
 
+@pytest.mark.full
 def test_what_is_generated_is_current_and_declared() -> None:
     assert list(mistakes(ROOT, STAGES, {})) == []
 
