@@ -44,6 +44,8 @@ from ops.deploy.patched_chalice import (
 from ops.deploy.project_copy import mirror
 from ops.generate import render
 
+pytestmark = pytest.mark.full
+
 # The zip
 
 

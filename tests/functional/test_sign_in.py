@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.full
+
 ROLE = "arn:aws:iam::123456789012:role/herald-deploy-dev"
 SUBJECT = "repo:Owner@1/name@2:environment:dev"
 CLAIMS = base64.urlsafe_b64encode(json.dumps({"sub": SUBJECT, "ref": "refs/heads/main"}).encode()).decode().rstrip("=")
