@@ -29,8 +29,8 @@ from tests.rehearsal import amount
 
 LOG = logging.getLogger(__name__)
 
-SEEDS = amount(2, 100)
-AT_ONCE = amount(2, 5)
+SEEDS = amount(1, 100)
+AT_ONCE = amount(1, 5)
 SPEED = amount(20, 5)
 """How much faster than on AWS time passes for what is played."""
 TRIES = 3

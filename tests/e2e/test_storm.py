@@ -318,7 +318,7 @@ def quiet(herald: Harness) -> Harness:
 @pytest.mark.full
 @pytest.mark.rehearse("300 messages", "a message lost, or rung twice, while providers fail")
 def test_of_many_messages_each_ends_in_a_state_that_is_true(quiet: Harness) -> None:
-    messages = amount(80, 300)
+    messages = amount(50, 300)
     storm = Storm(quiet, "holding", messages, HELD)
     storm.check(messages, LEAVE_IT_OPEN)
     for stand_in, channel in storm.channels.items():
