@@ -10,7 +10,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.logic import notification_mail, pushover_parameters, webhook_request
@@ -182,8 +182,8 @@ def shown_by(kind: str, form: Notification) -> str:
             return str(body_of(form, NTFY)["message"])
         case "html":
             # What is bold is ours or set apart by a line beside it; visitors' text stands in cells of its own.
-            plain = re.sub(r"<d[dt][^>]*>[^<]*(<br\n>[^<]*)*</d[dt]>", "", notification_mail.html(form, "h"))
-            return re.sub(r"<[^>]*>", "", plain)
+            plain = re.sub(r"<d[dt][^>]*>[^<]*(<w?br\n>[^<]*)*</d[dt]>", "", notification_mail.html(form, "h"))
+            return re.sub(r"<[^>]*>", "", re.sub(r"<br\s*>", "\n", plain))
         case _:
             return notification_mail.text(form)
 
@@ -259,6 +259,7 @@ TITLES = st.one_of(st.just("New message: www.example.com"), TEXTS.filter(str.str
 @pytest.mark.parametrize("kind", MEASURED)
 @settings(max_examples=15, deadline=None)
 @given(said=TEXTS, fields=FORMS, title=TITLES)
+@example(said="Em\nail: x", fields={}, title="New message: www.example.com")
 def test_whatever_is_sent_is_within_the_limit_holds_the_message_and_has_no_line_of_ours_but_ours(
     kind: str, said: str, fields: dict[str, str], title: str
 ) -> None:
