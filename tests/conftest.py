@@ -24,6 +24,9 @@ from chalicelib.logs import logger
 ROOT = Path(__file__).resolve().parent.parent
 SHARING = ("tests/e2e/browser", "tests/forms")
 """Folders whose tests share a browser, which starts slowly."""
+FULL = ("tests/e2e/browser/", "tests/local_stack/")
+"""Folders whose tests are ``full`` unless marked ``every_run``: a page in a browser takes a second of both cores' time,
+and few changes of Herald concern the local AWS itself."""
 pytest_plugins = ["tests.rehearsal"]
 
 
@@ -43,6 +46,12 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc]
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(FULL) and not item.get_closest_marker("every_run"):
+            item.add_marker(pytest.mark.full)
 
 
 def pytest_sessionstart() -> None:

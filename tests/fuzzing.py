@@ -26,7 +26,7 @@ load_all_checks()
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 Mode = GenerationMode
-"""Data as described, or data that breaks what is described in one place."""
+"""POSITIVE makes data as the document describes it, NEGATIVE data that breaks one of its rules."""
 
 
 def described(document: Document) -> Any:

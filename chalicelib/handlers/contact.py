@@ -90,9 +90,9 @@ def challenge(request: Request | None, site: str) -> Response:
 
 
 def _answer_wrong_method(form_request: FormRequest) -> Response:
-    """Answer a form without ``method="post"``, or whoever opens its address: 405, or 404 for an unknown site.
+    """Answer a GET of a form's address: 405, or 404 for an unknown site.
 
-    The query has the fields.
+    A form without ``method="post"`` sends one, with its fields in the query.
     """
     error = SubmissionError(405, "method_not_allowed") if form_request.site else SubmissionError(404, "FORM_NOT_FOUND")
     _log_refusal(form_request, error)
@@ -240,7 +240,7 @@ def _log_refusal(form_request: FormRequest, error: SubmissionError) -> None:
 
 
 def _record_publish_error(form_request: FormRequest, error: FilesError | PublishError) -> SubmissionError:
-    """Log and count that the topic or the bucket did not confirm; returns what the visitor is told."""
+    """Log and count that SNS or S3 did not confirm; returns the answer for the visitor."""
     # Outside Lambda, under `chalice local`, a developer wants to know what is missing.
     hint = {} if form_request.function_arn else {"hint": composition.get_container().stage.hint}
     site = _site_detail(form_request)

@@ -241,8 +241,8 @@ class _Run:
     def _take_ring(self, delivery: Delivery, channel: Channel, now: int) -> bool:
         """Spend a ring of the channel's budget and return True; without one, let the next summary count the message.
 
-        A channel spends a ring at its first attempt only. A message that the owner
-        has replayed, or released from quarantine, is no longer untouched and needs none.
+        A channel spends a ring at its first attempt only. A message that the owner has replayed, or released from
+        quarantine, is no longer untouched and needs none.
         The summary counts the message before its record says so: a run that dies in between leaves a message that is
         counted and tried again, never one that nobody hears of.
         """

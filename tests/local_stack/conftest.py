@@ -14,15 +14,6 @@ import pytest
 
 from tests.local_stack.local_aws import ROOT, LocalAws, free_port, start, stop
 
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They look at what stands for AWS here, and few changes of Herald concern that."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.full)
-
 
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:

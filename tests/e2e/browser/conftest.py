@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -13,7 +12,6 @@ from tests import needs
 from tests.e2e.browser.visitor import Visitor
 from tests.e2e.harness import Harness
 
-HERE = Path(__file__).parent
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -23,13 +21,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A page takes a second of both cores' time, a hundred of them more than `make test` may take."""
-    for item in items:
-        if item.path.is_relative_to(HERE) and not item.get_closest_marker("every_run"):
-            item.add_marker(pytest.mark.full)
 
 
 @pytest.fixture(scope="session")
