@@ -12,6 +12,8 @@ Chalice's process imports this module beside the code that it packs, so it impor
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import json
 import marshal
@@ -21,6 +23,7 @@ from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 from importlib.util import cache_from_source
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
 
@@ -48,6 +51,7 @@ LEFT_OUT = {
 """Files left out although a function could import them, by pattern, and why no function needs them.
 tests/infrastructure/test_package.py runs every function without them."""
 
+_KEPT_IN = Path(__file__).resolve().parents[2] / ".herald/packing"
 _PACKAGES = Path(__file__).resolve().parents[1] / "packages.py"
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the zip: the earliest that the format can hold."""
@@ -104,7 +108,7 @@ class LockedDependencies:
             sys.exit("Chalice got no packages for the zip; nothing was deployed.")
 
 
-def finish(package: Path, vendored: Collection[str] = ()) -> None:
+def finish(package: Path, vendored: Collection[str] = (), kept_in: Path = _KEPT_IN) -> None:
     """Rewrite a package: leave out unneeded files, add bytecode to our modules, and put it in the place of libraries'.
 
     A package that has bytecode is left as it is. Ends the process where an import of a function would fail.
@@ -117,18 +121,21 @@ def finish(package: Path, vendored: Collection[str] = ()) -> None:
     with ZipFile(package) as old:
         if cache_from_source("app.py") in old.namelist():
             return
-        files = {name: old.read(name) for name in old.namelist() if not name.endswith((".pyc", "/"))}
+        files = {name: old.read(name) for name in sorted(old.namelist()) if not name.endswith((".pyc", "/"))}
     ours = [name for name in files if name == "app.py" or name.startswith("chalicelib/") or name in vendored]
-    wanted = needed(files, ours)
+    wanted = needed(files, ours, kept_in)
     files = {
         name: content
         for name, content in files.items()
         if name in wanted and not any(fnmatchcase(name, pattern) for pattern in LEFT_OUT)
     }
-    for name, bytecode in compiled({name: files[name] for name in sorted(files) if name.endswith(".py")}).items():
-        if name not in ours:
-            del files[name]
-        files[cache_from_source(name) if name in ours else f"{name}c"] = bytecode
+    sources = {name: files[name] for name in sorted(files) if name.endswith(".py")}
+    for name, bytecode in compiled({name: source for name, source in sources.items() if name in ours}).items():
+        files[cache_from_source(name)] = bytecode
+    libraries = {name: source for name, source in sources.items() if name not in ours}
+    for name, bytecode in _compiled_libraries(libraries, kept_in).items():
+        del files[name]
+        files[f"{name}c"] = bytecode
     for name in [name for name in files if name.endswith(".dist-info/METADATA")]:
         files[name] = files[name].partition(b"\n\n")[0] + b"\n"
     rewritten = package.with_suffix(".new")
@@ -140,10 +147,13 @@ def finish(package: Path, vendored: Collection[str] = ()) -> None:
     rewritten.replace(package)
 
 
-def needed(files: dict[str, bytes], ours: list[str]) -> set[str]:
+def needed(files: dict[str, bytes], ours: list[str], kept_in: Path) -> set[str]:
     """The names of the files that belong in the zip; ends the process with a sentence for each missing library."""
-    command = [sys.executable, "-I", "-S", str(Path(__file__).resolve().with_name("package_contents.py"))]
-    names, missing = _answered(command, (files, ours))
+    program = Path(__file__).resolve().with_name("package_contents.py")
+    libraries = {name: files[name] for name in sorted(files) if name.endswith(".py") and name not in ours}
+    kept = _Kept(kept_in, program.read_bytes(), libraries)
+    names, missing, read = _answered([sys.executable, "-I", "-S", str(program)], (files, ours, kept.value))
+    kept.keep(read)
     if missing:
         sys.exit("\n".join(missing))
     return set(names)
@@ -179,6 +189,44 @@ def compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
     command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _COMPILE]
     bytecode: dict[str, bytes] = _answered(command, sources)
     return bytecode
+
+
+def _compiled_libraries(sources: dict[str, bytes], kept_in: Path) -> dict[str, bytes]:
+    kept = _Kept(kept_in, _COMPILE.encode(), sources)
+    if sources and not kept.value:
+        kept.keep(compiled(sources))
+    return kept.value
+
+
+class _Kept:
+    """What a program of ours made of the sources of libraries, kept for the next package with the same libraries.
+
+    It is most of the work of packing, and libraries change with the lock alone.
+    """
+
+    _MOST = 20
+    """Files that stay, the newest."""
+
+    def __init__(self, folder: Path, program: bytes, sources: dict[str, bytes]) -> None:
+        # Version 2 of marshal writes equal values as equal bytes.
+        made_from = marshal.dumps((sys.version, program, sources), 2)
+        self._file = folder / hashlib.sha256(made_from).hexdigest()
+        self.value: dict[str, Any] = {}
+        """Empty where nothing is kept."""
+        with contextlib.suppress(OSError, EOFError, ValueError, TypeError):
+            self.value = marshal.loads(self._file.read_bytes())  # noqa: S302 - from our own process
+
+    def keep(self, value: dict[str, Any]) -> None:
+        if value == self.value:
+            return
+        self.value = value
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=self._file.parent, delete=False) as whole:
+            marshal.dump(value, whole)
+        Path(whole.name).replace(self._file)
+        with contextlib.suppress(FileNotFoundError):  # Another process has removed one.
+            for old in sorted(self._file.parent.iterdir(), key=lambda file: file.stat().st_mtime)[: -self._MOST]:
+                old.unlink()
 
 
 def _answered(command: list[str], question: Any) -> Any:

@@ -1,8 +1,8 @@
 """Find which files of a deployment zip its functions can import, and which imports would fail.
 
-The sources are read, not run: docs/decisions/0027-the-zip.md. As a program it reads the files of
-a package and the names of Herald's own files from standard input, and writes the needed names and the failing imports
-to standard output, both with :mod:`marshal`.
+The sources are read, not run: docs/decisions/0027-the-zip.md. As a program it reads the arguments of :func:`contents`
+from standard input, and writes the needed names, the failing imports as sentences, and what was read of libraries to
+standard output, both with :mod:`marshal`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import ast
 import marshal
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 """boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html (runtime-included SDKs)."""
@@ -27,8 +28,7 @@ _NAMES_NOTHING = ("aws_lambda_powertools/shared/lazy_import.py",)
 """Modules that import names which their caller gives, and that are never given a name of their own library."""
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """One import that a module makes."""
 
     module: str
@@ -39,6 +39,10 @@ class Import:
     """Whether a missing module is an error: not where an ``except ImportError`` handles it."""
     within: str = ""
     """The class or function that holds the import, or ``if`` for a condition; empty at the top of the module."""
+
+
+Reading = tuple[Sequence[tuple[Any, ...]], frozenset[str]]
+"""What a module imports, each as an :class:`Import` or its values; and for a package the names that it may define."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +70,21 @@ class Contents:
     needed: frozenset[str]
     missing: tuple[Missing, ...]
     """The first missing import of each library."""
+    read: Mapping[str, Reading]
+    """What was read of libraries, by file; ``known`` for the next package with the same libraries."""
 
 
-def contents(files: Mapping[str, bytes], ours: Collection[str]) -> Contents:
+def contents(
+    files: Mapping[str, bytes], ours: Collection[str], known: Mapping[str, Reading] = MappingProxyType({})
+) -> Contents:
     """The files of a package that the modules of ``ours`` need; both by their names in the zip.
+
+    Files that are ``known`` are not read again.
 
     A folder of a library is left out where none of its modules can be imported. Otherwise all of it stays, as another
     of its modules may be imported by a computed name. A library that imports computed names stays whole.
     """
-    graph = _Graph(files, ours)
+    graph = _Graph(files, ours, known)
     folders = {str(PurePosixPath(file).parent) for file in graph.modules.values()}
     used = {str(PurePosixPath(file).parent) for file in graph.reached} - {"."}
 
@@ -87,7 +97,9 @@ def contents(files: Mapping[str, bytes], ours: Collection[str]) -> Contents:
     gone = {file.partition("/")[0] for file in files if _lists_nothing(file, files, needed)}
     missing = {each.module.partition(".")[0]: each for each in reversed(graph.missing)}
     return Contents(
-        frozenset(file for file in needed if file.partition("/")[0] not in gone), tuple(reversed(missing.values()))
+        frozenset(file for file in needed if file.partition("/")[0] not in gone),
+        tuple(reversed(missing.values())),
+        {file: reading for file, reading in graph.read.items() if file not in ours},
     )
 
 
@@ -104,25 +116,28 @@ def _lists_nothing(file: str, files: Mapping[str, bytes], needed: Collection[str
 class _Graph:
     """Follows imports, starting from Herald's own modules."""
 
-    def __init__(self, files: Mapping[str, bytes], ours: Collection[str]) -> None:
+    def __init__(self, files: Mapping[str, bytes], ours: Collection[str], known: Mapping[str, Reading]) -> None:
         self._files = files
         self._ours = ours
         self.modules = {name: file for file in files if (name := _module(file))}
         # A folder without an __init__.py is a package, too.
         self._packages = {each for name in self.modules for each in _with_parents(name)[:-1]}
-        self._imports = cache(self._read)
+        self.read = {**known}
+        """What was read of each file."""
         self._importable: dict[str, bool] = {}
         self.reached: set[str] = set()
         """The files of all modules that can be imported."""
         self.missing: list[Missing] = []
         self._follow()
 
-    def _read(self, module: str) -> list[Import]:
+    def _reading(self, module: str) -> Reading:
         file = self.modules[module]
-        try:
-            return _Reader(self._files[file], self._package(module)).found if file.endswith(".py") else [Import("")]
-        except SyntaxError:  # Some libraries have files that only look like modules.
-            return []
+        if file not in self.read:
+            self.read[file] = _read(file, self._files[file], self._package(module))
+        return self.read[file]
+
+    def _imports(self, module: str) -> Iterator[Import]:
+        return (Import(*each) for each in self._reading(module)[0])
 
     def _package(self, module: str) -> str:
         return module if self.modules[module].endswith("__init__.py") else module.rpartition(".")[0]
@@ -196,8 +211,10 @@ class _Graph:
 
     def _may_have(self, package: str, name: str) -> bool:
         """Whether a package may define this name itself; True where the package's source is not here."""
-        file = self.modules.get(package, "")
-        return not file.endswith("__init__.py") or name in (found := _bound(self._files[file])) or "*" in found
+        if not self.modules.get(package, "").endswith("__init__.py"):
+            return True
+        names = self._reading(package)[1]
+        return name in names or "*" in names
 
 
 def _module(file: str) -> str:
@@ -214,11 +231,21 @@ def _with_parents(module: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
-@cache
-def _bound(source: bytes) -> frozenset[str]:
+def _read(file: str, source: bytes, package: str) -> Reading:
+    if not file.endswith(".py"):
+        return [Import("")], frozenset()
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # Some libraries have files that only look like modules.
+        return [], frozenset()
+    reader = _Reader(source, tree, package)
+    return reader.found, _bound(tree) if file.endswith("__init__.py") else frozenset()
+
+
+def _bound(tree: ast.Module) -> frozenset[str]:
     """The names that a module may define; ``*`` where it may define any."""
     found = {"__name__", "__file__", "__path__", "__doc__"}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         match node:
             case ast.Name(id=name) | ast.Constant(value=str(name)):  # A constant may be part of __all__.
                 found.add(name)
@@ -232,12 +259,12 @@ def _bound(source: bytes) -> frozenset[str]:
 class _Reader:
     """Finds every import of one module."""
 
-    def __init__(self, source: bytes, package: str) -> None:
+    def __init__(self, source: bytes, tree: ast.Module, package: str) -> None:
         self.found: list[Import] = []
         self._package = package.split(".")
         # Few modules import by a call, and searching for calls takes longer than everything else.
         self._calls = b"import_module" in source or b"__import__" in source
-        self._below(ast.parse(source).body, must=True, within="")
+        self._below(tree.body, must=True, within="")
 
     def _below(self, nodes: Iterable[ast.AST], *, must: bool, within: str) -> None:
         for node in nodes:
@@ -316,4 +343,5 @@ def _suppresses(it: ast.expr) -> bool:
 
 if __name__ == "__main__":
     found = contents(*marshal.load(sys.stdin.buffer))  # noqa: S302 - from our own process
-    marshal.dump((list(found.needed), [str(each) for each in found.missing]), sys.stdout.buffer)
+    read = {file: ([tuple(each) for each in imports], names) for file, (imports, names) in found.read.items()}
+    marshal.dump((list(found.needed), [str(each) for each in found.missing], read), sys.stdout.buffer)

@@ -93,6 +93,34 @@ def test_a_package_that_was_finished_stays_as_it_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [package]
 
 
+def test_what_is_made_of_libraries_is_made_once_until_they_change(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+
+    def packed(**changed: str) -> bytes:
+        package = zipped(tmp_path, **{**FILES, **changed})
+        finish(package, kept_in=kept)
+        return package.read_bytes()
+
+    def answer() -> bytes:
+        with ZipFile(tmp_path / "deployment.zip") as archive:
+            return archive.read("lib/part.pyc")
+
+    first, of_first = packed(), answer()
+    read_and_compiled = {file: file.read_bytes() for file in kept.iterdir()}
+    assert len(read_and_compiled) == 2
+    packed(**{"app.py": "from lib import part\n"})
+    assert {file: file.read_bytes() for file in kept.iterdir()} == read_and_compiled, "our code changed, no library"
+    packed(**{"lib/part.py": "def answer():\n    return 43\n"})
+    assert answer() != of_first
+    compiled = max(read_and_compiled, key=lambda file: of_first in read_and_compiled[file])
+    compiled.write_bytes(read_and_compiled[compiled].replace(b"answer", b"reused"))
+    packed()
+    assert answer() == of_first.replace(b"answer", b"reused")
+    for file in kept.iterdir():
+        file.write_bytes(b"")
+    assert packed() == first
+
+
 def test_python_takes_the_bytecode_without_a_look_at_the_source_and_names_the_file_where_it_lies(
     tmp_path: Path,
 ) -> None:
