@@ -17,8 +17,12 @@ NODE_PACKAGES = Path(__file__).parent / "node" / "node_modules"
 
 
 def chromium() -> str:
-    """Return the path of Chromium. Skip the test if it is missing."""
-    return _program("chromium", "chromium-browser", "google-chrome")
+    """Return the path of Chromium. Skip the test if it is missing.
+
+    Rather its shell without windows, as each context of a browser that has them starts a toolbar in a process of its
+    own: four times the work.
+    """
+    return _program("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def firefox() -> str:

@@ -303,38 +303,37 @@ def with_inbox(text: str) -> str:
 
 
 LONGEST_FIRST = (
-    "test_first_hour",
     "test_deploying",
-    "test_commands",
-    "test_soak",
-    "test_run",
-    "test_workflow",
-    "test_storm",
-    "test_second_aws",
     "test_first_hour",
-    "test_own_site",
+    "test_documented_commands",
     "test_least_privilege",
-    "test_policy_matrix",
-    "test_forms",
-    "test_kills",
-    "test_privacy",
-    "test_inbox",
-    "test_operator_replay",
-    "test_operator",
-    "test_operator_stage",
-    "test_operator_rights",
-    "test_flood",
+    "test_second_aws",
+    "test_workflow",
+    "test_commands",
+    "test_storm",
+    "test_run",
+    "test_own_functions",
     "test_openapi",
-    "test_webhooks",
-    "test_delivery",
+    "test_flood",
     "test_package",
     "test_plain_chalice",
+    "test_own_site",
+    "test_policy_matrix",
+    "test_soak",
+    "test_operator_replay",
+    "test_operator_stage",
+    "test_kills",
+    "test_privacy",
+    "test_matrix",
 )
-"""The files that take longest, started first. Started last, one could keep only one of two cores busy."""
+"""The files that take longest, started first: started last, one could keep only one of two cores busy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else 99)
+    """Put these files first, then the others that need a stack or a browser, and the many short ones at the end."""
+    names = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    slow = ("tests/e2e/", "tests/forms/", "tests/local_stack/")
+    items.sort(key=lambda item: names.get(item.path.stem, len(names) + (not item.nodeid.startswith(slow))))
 
 
 def link_checkout(folder: Path, configuration: str) -> Path:
