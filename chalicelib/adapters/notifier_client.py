@@ -54,12 +54,21 @@ class NotifierClient:
         try:
             return herald_client.call(self._client, self._function, notification.as_request(), _classify_error)
         except herald_client.NotRunError as error:
+            self._log_reason(error)
             raise ChannelUnavailableError(str(error)) from error
         except herald_client.FunctionError as error:
             error_class = _ERRORS.get(type(error), ChannelUncertainError)
             raise error_class(error.message, key=error.key, retry_after=error.retry_after) from None
         except herald_client.UnknownOutcomeError as error:
+            self._log_reason(error)
             raise ChannelUncertainError(str(error)) from error
+
+    def _log_reason(self, error: herald_client.CallError) -> None:
+        """Log why there is no answer, as nothing else does: the record keeps the class, and the notifier may have no
+        log of a run."""
+        from chalicelib.logs import logger
+
+        logger.warning("The notifier gave no answer", extra={"channel": self._channel, "reason": str(error)})
 
     def _unknown_answer_error(self) -> ChannelUncertainError:
         return ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")

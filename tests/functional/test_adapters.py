@@ -41,6 +41,7 @@ from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.settings import SettingsError
+from tests.conftest import Log
 from tests.dynamodb import LocalTable
 from tests.fakes import FUNCTION_ARN, NOW, message, site, stage
 from tests.functional.conftest import Provider
@@ -428,23 +429,25 @@ def test_whatever_is_not_of_the_contract_is_uncertain(stubbed: Stubbed, payload:
 @pytest.mark.parametrize(
     "code", ["AccessDeniedException", "TooManyRequestsException", "ResourceNotFoundException", "KMSDisabledException"]
 )
-def test_what_lambda_refused_was_not_run(stubbed: Stubbed, code: str) -> None:
+def test_what_lambda_refused_was_not_run_and_the_log_says_why(stubbed: Stubbed, code: str, log: Log) -> None:
     client, stub = stubbed("lambda")
     stub.add_client_error("invoke", code, "MARKER", 400)
     with pytest.raises(ChannelUnavailableError) as caught:
         NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
-    assert code in str(caught.value)
-    assert FUNCTION in str(caught.value)
-    assert "MARKER" not in str(caught.value)
+    line = log.line("The notifier gave no answer")
+    assert (line["channel"], line["reason"]) == ("pushover", f"{FUNCTION} was not invoked: {code}")
+    assert caught.value.message == line["reason"]
+    assert "MARKER" not in log.text
 
 
-def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed) -> None:
+def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed, log: Log) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html lists ServiceException (500), "The Lambda service
     encountered an internal error", and does not say that nothing was run."""
     client, stub = stubbed("lambda")
     stub.add_client_error("invoke", "ServiceException", "internal", 500)
     with pytest.raises(ChannelUncertainError):
         NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
+    assert log.line("The notifier gave no answer")["reason"] == f"{FUNCTION} may have run: ServiceException"
 
 
 @pytest.mark.parametrize(
