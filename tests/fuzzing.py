@@ -1,36 +1,43 @@
-"""Schemathesis for this API: what it sends by the document, and which of its checks can't be right here."""
+"""Schemathesis for this API: what it sends by the document, and which of its checks can't be right here.
+
+It takes a second to import, so only the tests that use it do.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import requests
-import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
-from schemathesis.checks import CHECKS, load_all_checks
 
 from chalicelib.logic.known_field_names import MEANINGS
 from tests.fakes import LIMITS
 from tests.openapi import Document
 from tests.rehearsal import REHEARSING
 
-# What email_validator takes for an address is what the API takes; a generator knows only how they look.
-schemathesis.openapi.format(
-    "idn-email", st.from_regex(r"[a-z0-9üж]{1,9}([.+'_-][a-z0-9]{1,9})?@([a-z]{1,9}\.){1,2}(com|de)", fullmatch=True)
-)
-load_all_checks()
+ADDRESSES = r"[a-z0-9üж]{1,9}([.+'_-][a-z0-9]{1,9})?@([a-z]{1,9}\.){1,2}(com|de)"
+"""What email_validator takes for an address is what the API takes; a generator knows only how they look."""
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-Mode = GenerationMode
-"""POSITIVE makes data as the document describes it, NEGATIVE data that breaks one of its rules."""
+
+class Mode(StrEnum):
+    """POSITIVE makes data as the document describes it, NEGATIVE data that breaks one of its rules."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
 
 
 def described(document: Document) -> Any:
     """The document as schemathesis reads it, and which answers are those of acceptance and of refusal."""
+    import schemathesis
+    from schemathesis.checks import load_all_checks
+
+    schemathesis.openapi.format("idn-email", st.from_regex(ADDRESSES, fullmatch=True))
+    load_all_checks()
     schema = schemathesis.openapi.from_dict(document)
     checks = schema.config.checks
     checks.positive_data_acceptance.expected_statuses = ["200", "202", "204", "303"]
@@ -40,6 +47,7 @@ def described(document: Document) -> Any:
 
 def run(operation: Any, mode: Mode, examples: int, send: Callable[[Any], None]) -> None:
     """Send as many cases of an operation: the same ones each time, in a rehearsal those of the run's seed."""
+    from schemathesis import GenerationMode
 
     @settings(
         max_examples=examples,
@@ -48,7 +56,7 @@ def run(operation: Any, mode: Mode, examples: int, send: Callable[[Any], None]) 
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=operation.as_strategy(generation_mode=mode))
+    @given(case=operation.as_strategy(generation_mode=GenerationMode(mode)))
     def test(case: Any) -> None:
         send(case)
 
@@ -57,6 +65,8 @@ def run(operation: Any, mode: Mode, examples: int, send: Callable[[Any], None]) 
 
 def excluded(case: Any) -> list[Any]:
     """The checks that can't be right, and only for the cases for which they can't."""
+    from schemathesis.checks import CHECKS
+
     # API Gateway itself answers a method that a path lacks, with 404 where this check wants 405 and Allow.
     found = [CHECKS.get_one("unsupported_method")]
     if not any(code.startswith(("2", "3")) for code in case.operation.definition.raw["responses"]):

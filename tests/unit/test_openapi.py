@@ -13,7 +13,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-import schemathesis
 
 from chalicelib.errors import SubmissionError
 from chalicelib.logic import submission, validation
@@ -70,6 +69,8 @@ def everything(node: Any) -> Any:
 
 
 def test_it_is_an_openapi_document(document: Document) -> None:
+    import schemathesis
+
     schemathesis.openapi.from_dict(document).validate()
     with pytest.raises(Exception, match="responses"):
         schemathesis.openapi.from_dict({**document, "paths": {"/x": {"get": {"responses": []}}}}).validate()
