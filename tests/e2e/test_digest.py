@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from chalicelib.logic.digest import DAY
+from chalicelib.logic.digest import DAY, SETTLED
 from tests.e2e.harness import Harness, marker
 
 SITE = "digested"
@@ -24,8 +24,8 @@ def reported_until(herald: Harness, site: str = SITE) -> int:
 
 
 def yesterday() -> int:
-    """A second of the day that ended last."""
-    return int(time.time()) // DAY * DAY - 60
+    """A second of the last day that a digest tells of, which is half an hour after the day's end."""
+    return (int(time.time()) - SETTLED) // DAY * DAY - 60
 
 
 def let_be_told(herald: Harness, until: int, site: str = SITE) -> None:
