@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# Packages of Python and of npm are fetched at the same time.
+MAKEFLAGS += --jobs=2
 # A Python that is missing or too old can't say so itself.
 INSTALL = installed() { $(PYTHON) -m ops.packages install $$1 && return; \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
