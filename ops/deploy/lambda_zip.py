@@ -130,10 +130,9 @@ def finish(package: Path, vendored: Collection[str] = (), kept_in: Path = _KEPT_
         if name in wanted and not any(fnmatchcase(name, pattern) for pattern in LEFT_OUT)
     }
     sources = {name: files[name] for name in sorted(files) if name.endswith(".py")}
-    for name, bytecode in compiled({name: source for name, source in sources.items() if name in ours}).items():
+    for name, bytecode in compiled({name: it for name, it in sources.items() if name in ours}, kept_in).items():
         files[cache_from_source(name)] = bytecode
-    libraries = {name: source for name, source in sources.items() if name not in ours}
-    for name, bytecode in _compiled_libraries(libraries, kept_in).items():
+    for name, bytecode in compiled({name: it for name, it in sources.items() if name not in ours}, kept_in).items():
         del files[name]
         files[f"{name}c"] = bytecode
     for name in [name for name in files if name.endswith(".dist-info/METADATA")]:
@@ -179,33 +178,27 @@ marshal.dump(found, sys.stdout.buffer)
 """
 
 
-def compiled(sources: dict[str, bytes]) -> dict[str, bytes]:
+def compiled(sources: dict[str, bytes], kept_in: Path) -> dict[str, bytes]:
     """The bytecode of modules by their source's name, without docstrings; none for a file that is not valid Python.
 
     Docstrings are a fourteenth of the zip, and nothing in Lambda reads them. Asserts stay.
     Compiled in a process of its own: marshal writes a string differently when something else in the process refers to
     it (https://github.com/python/cpython/issues/78274), and the zip must be the same each time.
     """
-    command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _COMPILE]
-    bytecode: dict[str, bytes] = _answered(command, sources)
-    return bytecode
-
-
-def _compiled_libraries(sources: dict[str, bytes], kept_in: Path) -> dict[str, bytes]:
     kept = _Kept(kept_in, _COMPILE.encode(), sources)
-    if sources and not kept.value:
-        kept.keep(compiled(sources))
+    if not kept.value:
+        kept.keep(_answered([sys.executable, "-I", "-S", "-W", "ignore", "-c", _COMPILE], sources))
     return kept.value
 
 
 class _Kept:
-    """What a program of ours made of the sources of libraries, kept for the next package with the same libraries.
+    """What a program of ours made of sources, kept for the next package with the same ones.
 
     It is most of the work of packing, and libraries change with the lock alone.
     """
 
     _MOST = 20
-    """Files that stay, the newest."""
+    """Files that stay: those used last."""
 
     def __init__(self, folder: Path, program: bytes, sources: dict[str, bytes]) -> None:
         # Version 2 of marshal writes equal values as equal bytes.
@@ -215,6 +208,7 @@ class _Kept:
         """Empty where nothing is kept."""
         with contextlib.suppress(OSError, EOFError, ValueError, TypeError):
             self.value = marshal.loads(self._file.read_bytes())  # noqa: S302 - from our own process
+            self._file.touch()
 
     def keep(self, value: dict[str, Any]) -> None:
         if value == self.value:

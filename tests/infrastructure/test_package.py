@@ -269,9 +269,10 @@ def test_nothing_of_the_terminals_side_and_no_secret_is_in_the_zip(names: set[st
 
 
 def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Path, tmp_path: Path) -> None:
-    """In another folder, by another command, with other times, permissions and hash seed, and by pip instead of uv."""
+    """In another folder, by another command, with other times, permissions and hash seed, by pip instead of uv, and
+    from a checkout that has kept nothing of an earlier package."""
     other = tmp_path / "an other" / "clone"
-    shutil.copytree(package.parent.parent, other, ignore=shutil.ignore_patterns("out", "deployments"))
+    shutil.copytree(package.parent.parent, other, ignore=shutil.ignore_patterns("out", "deployments", ".herald"))
     for path in sorted(other.rglob("*")):
         path.chmod(0o700)
         os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -286,6 +287,7 @@ def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Pat
         check=True,
     )
     assert "pip does it, with the same hashes" in ran.stderr
+    assert len(list((other / ".herald/packing").iterdir())) == 3, "everything was read and compiled once more"
     again = other / ".chalice" / "deployments" / ran.stdout.strip()
     assert sha256(again.read_bytes()).hexdigest() == sha256(package.read_bytes()).hexdigest()
 
