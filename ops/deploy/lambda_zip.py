@@ -214,12 +214,13 @@ class _Kept:
         if value == self.value:
             return
         self.value = value
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=self._file.parent, delete=False) as whole:
-            marshal.dump(value, whole)
-        Path(whole.name).replace(self._file)
-        with contextlib.suppress(FileNotFoundError):  # Another process has removed one.
-            for old in sorted(self._file.parent.iterdir(), key=lambda file: file.stat().st_mtime)[: -self._MOST]:
+        folder = self._file.parent
+        with contextlib.suppress(OSError):  # A package can do without, and another process may remove an old file.
+            folder.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=folder, delete=False) as whole:
+                marshal.dump(value, whole)
+            Path(whole.name).replace(self._file)
+            for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[: -self._MOST]:
                 old.unlink()
 
 

@@ -287,9 +287,10 @@ class Storm:
         """How many attempts ended before the provider was called, as the stand-ins and the local AWS share two cores
         with all of it; each says so in a log."""
         words = ("SES was not reached: ", " could not be reached", "the secrets could not be read: ")
-        not_invoked = [text for text in self._herald.texts("destined", self._since) if " was not invoked: " in text]
+        lines = [line for text in self._herald.texts("destined", self._since) for line in text.splitlines()]
+        not_invoked = [json.loads(line) for line in lines if " was not invoked: " in line]
         return sum(self._said_by_notifier(channel, each) for each in words) + len(
-            [text for text in not_invoked if json.loads(text)["channel"] == channel]
+            [line for line in not_invoked if line["channel"] == channel]
         )
 
     def _said_by_notifier(self, channel: str, words: str) -> int:
