@@ -34,8 +34,8 @@ def rehearsed() -> dict[str, tuple[str, str]]:
     found = {}
     for path in sorted([*TESTS.glob("*/test_*.py"), *TESTS.glob("*/*/test_*.py")]):
         text = path.read_text(encoding="utf-8")
-        functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-        for function in functions if "mark.rehearse(" in text else ():
+        module = ast.parse(text if "mark.rehearse(" in text else "")
+        for function in (node for node in module.body if isinstance(node, ast.FunctionDef)):
             for each in function.decorator_list:
                 if isinstance(each, ast.Call) and ast.unparse(each.func) == "pytest.mark.rehearse":
                     does, catches = map(ast.literal_eval, each.args)
