@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -70,22 +70,27 @@ def _reached(module: str, importers: Mapping[str, set[str]]) -> dict[str, int]:
 
 
 class Deadline:
-    """Starts no further test once the time is over. ``left`` counts the tests left out, by file."""
+    """Starts no further test once the time is over."""
 
     def __init__(self, at: float) -> None:
         self._at = at
-        self.left: dict[str, int] = {}
+        self.late: Counter[str] = Counter()
+        """How many tests there was no time for, by file."""
+        self.full: Counter[str] = Counter()
+        """How many are for `make test-full` alone."""
 
     def pytest_collection_finish(self) -> None:
         """Leave time for some tests where even importing them took most of it, as on a busy machine."""
-        self._at = max(self._at, time.monotonic() + SECONDS / 2)
+        self._at = max(self._at, time.monotonic() + SECONDS / 3)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self.full.update(item.nodeid.partition("::")[0] for item in items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         if time.monotonic() < self._at:
             return None
-        file = item.nodeid.partition("::")[0]
-        self.left[file] = self.left.get(file, 0) + 1
+        self.late[item.nodeid.partition("::")[0]] += 1
         return True
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -111,15 +116,18 @@ def main() -> int:
         _say("git tells nothing of this folder: run make test.")
         return 1
     if not chosen:
-        _say(_left_out(files, near, chosen, {}))
+        _say(left_out(files, near, chosen, Counter(), Counter()))
         return 0
     deadline = Deadline(began + SECONDS)
-    code = int(pytest.main(["-m", "not full", "-q", "--no-header", *chosen], plugins=[deadline]))
-    _say(_left_out(files, near, chosen, deadline.left))
-    return code
+    code = pytest.main(["-m", "not full", "-q", "--no-header", *chosen], plugins=[deadline])
+    _say(left_out(files, near, chosen, deadline.late, deadline.full))
+    return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
 
 
-def _left_out(files: list[str], near: Mapping[str, int], chosen: list[str], late: Mapping[str, int]) -> str:
+def left_out(
+    files: list[str], near: Mapping[str, int], chosen: list[str], late: Counter[str], full: Counter[str]
+) -> str:
+    """Say what was left out, and which command runs it."""
     stacks = sorted(test for test in near if test.split("/")[1] not in QUICK)
     further = len(near) - len(stacks) - len(chosen)
     everything = [file for file in files if file in EVERYTHING]
@@ -127,10 +135,11 @@ def _left_out(files: list[str], near: Mapping[str, int], chosen: list[str], late
         f"what is further away than {FAR} imports",
         f"{further} test files that are further away than these" if further else "",
         f"{' '.join(stacks)} (need a stack)" if stacks else "",
-        f"{sum(late.values())} tests of {' '.join(late)} (no time)" if late else "",
+        f"{late.total()} tests of {' '.join(late)} (no time)" if late else "",
+        f"{full.total()} tests of {' '.join(full)} (only `make test-full` runs them)" if full else "",
         f"all that {' '.join(everything)} concerns" if everything else "",
     ]
-    return f"Left out: {'; '.join(filter(None, reasons))}. `make test` runs all."
+    return f"Left out: {'; '.join(filter(None, reasons))}. `make test` runs the rest."
 
 
 def _say(line: str) -> None:

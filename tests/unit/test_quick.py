@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.quick import distances
+from collections import Counter
+
+from tests.quick import distances, left_out
 
 IMPORTERS = {
     "chalicelib.logic.spam": {"chalicelib.composition", "tests.unit.test_spam"},
@@ -33,3 +35,14 @@ def test_what_is_no_module_is_near_to_the_tests_that_name_it() -> None:
 
 def test_what_concerns_every_test_is_near_to_none() -> None:
     assert distances(["conftest.py", "pyproject.toml"], IMPORTERS, TESTS) == {}
+
+
+def test_what_was_left_out_is_said_with_the_command_that_runs_it() -> None:
+    near = {"tests/functional/test_zip.py": 1, "tests/e2e/test_path.py": 2, "tests/unit/test_far.py": 3}
+    chosen = ["tests/functional/test_zip.py"]
+    said = left_out(["app.py"], near, chosen, Counter(), Counter({"tests/functional/test_zip.py": 55}))
+    assert said == (
+        "Left out: what is further away than 3 imports; 1 test files that are further away than these; "
+        "tests/e2e/test_path.py (need a stack); "
+        "55 tests of tests/functional/test_zip.py (only `make test-full` runs them). `make test` runs the rest."
+    )
