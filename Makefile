@@ -63,7 +63,7 @@ test-quick: setup ## Run the tests nearest to the changed files, for at most 20 
 	@$(BIN)/python -m tests.quick
 
 test-full: setup $(NPM_PACKAGES) ## Run the longer matrices too
-	@$(BIN)/python -m pytest $(call PARALLEL,5)
+	@$(BIN)/python -m pytest $(call PARALLEL,4)
 
 rehearse: setup $(NPM_PACKAGES) ## Run all seeds, configurations and storms, change the logic, and write docs/rehearsal.md
 	@HERALD_REHEARSE=1 $(BIN)/python -m pytest -m rehearse -o faulthandler_timeout=3600 $(call PARALLEL,3); \
