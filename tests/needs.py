@@ -17,10 +17,9 @@ NODE_PACKAGES = Path(__file__).parent / "node" / "node_modules"
 
 
 def chromium() -> str:
-    """Return the path of Chromium. Skip the test if it is missing.
+    """Return the path of Chromium, or rather of its headless shell. Skip the test if both are missing.
 
-    Rather its shell without windows, as each context of a browser that has them starts a toolbar in a process of its
-    own: four times the work.
+    Chromium itself starts a process for the toolbar of each context: three times the work.
     """
     return _program("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 

@@ -52,6 +52,7 @@ LEFT_OUT = {
 tests/infrastructure/test_package.py runs every function without them."""
 
 _KEPT_IN = Path(__file__).resolve().parents[2] / ".herald/packing"
+"""The folder for what :class:`_Kept` keeps."""
 _PACKAGES = Path(__file__).resolve().parents[1] / "packages.py"
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the zip: the earliest that the format can hold."""
@@ -192,13 +193,13 @@ def compiled(sources: dict[str, bytes], kept_in: Path) -> dict[str, bytes]:
 
 
 class _Kept:
-    """What a program of ours made of sources, kept for the next package with the same ones.
+    """What a program found out about source files, kept on disk for the next package that holds the same files.
 
-    It is most of the work of packing, and libraries change with the lock alone.
+    To find it out is most of the work of packing, and libraries change with the lock alone.
     """
 
     _MOST = 20
-    """Files that stay: those used last."""
+    """How many results stay on disk: those used last."""
 
     def __init__(self, folder: Path, program: bytes, sources: dict[str, bytes]) -> None:
         # Version 2 of marshal writes equal values as equal bytes.
@@ -211,6 +212,7 @@ class _Kept:
             self._file.touch()
 
     def keep(self, value: dict[str, Any]) -> None:
+        """Write the result, unless it is what is kept; where that fails, the next package finds it out again."""
         if value == self.value:
             return
         self.value = value

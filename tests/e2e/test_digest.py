@@ -24,7 +24,7 @@ def reported_until(herald: Harness, site: str = SITE) -> int:
 
 
 def yesterday() -> int:
-    """A second of the last day that a digest tells of, which is half an hour after the day's end."""
+    """A second of the last day whose digest is due: it is due half an hour after the day's end."""
     return (int(time.time()) - SETTLED) // DAY * DAY - 60
 
 
