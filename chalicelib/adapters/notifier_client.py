@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,8 @@ class NotifierClient:
         answer = self._invoke(replace(notification, channel=self._channel, check=False))
         if answer.get("status") != "delivered" or "reference" not in answer:
             raise self._unknown_answer_error()
-        self.quota = _read_quota(answer.get("quota"))
+        with suppress(KeyError, TypeError):  # It is delivered, whatever was said of the quota.
+            self.quota = _read_quota(answer.get("quota"))
         return str(answer["reference"])
 
     def check(self, notification: Notification) -> Quota | None:
@@ -54,24 +56,26 @@ class NotifierClient:
         try:
             return herald_client.call(self._client, self._function, notification.as_request(), _classify_error)
         except herald_client.NotRunError as error:
-            self._log_reason(error)
+            self._log_reason(str(error))
             raise ChannelUnavailableError(str(error)) from error
         except herald_client.FunctionError as error:
             error_class = _ERRORS.get(type(error), ChannelUncertainError)
             raise error_class(error.message, key=error.key, retry_after=error.retry_after) from None
         except herald_client.UnknownOutcomeError as error:
-            self._log_reason(error)
+            self._log_reason(str(error))
             raise ChannelUncertainError(str(error)) from error
 
-    def _log_reason(self, error: herald_client.CallError) -> None:
-        """Log why there is no answer, as nothing else does: the record keeps the class, and the notifier may have no
+    def _log_reason(self, reason: str) -> None:
+        """Log why no outcome is known, as nothing else does: the record keeps the class, and the notifier may have no
         log of a run."""
         from chalicelib.logs import logger
 
-        logger.warning("The notifier gave no answer", extra={"channel": self._channel, "reason": str(error)})
+        logger.warning("The notifier told no outcome", extra={"channel": self._channel, "reason": reason})
 
     def _unknown_answer_error(self) -> ChannelUncertainError:
-        return ChannelUncertainError(f"{self._function} gave an answer that is not of the contract")
+        reason = f"{self._function} gave an answer that is not of the contract"
+        self._log_reason(reason)
+        return ChannelUncertainError(reason)
 
 
 def _read_quota(quota: Any) -> Quota | None:

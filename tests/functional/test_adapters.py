@@ -420,10 +420,22 @@ def test_an_error_of_the_contract_is_raised_here_as_it_was_there(
         (b'"delivered"', ""),
     ],
 )
-def test_whatever_is_not_of_the_contract_is_uncertain(stubbed: Stubbed, payload: bytes, failed: str) -> None:
+def test_whatever_is_not_of_the_contract_is_uncertain_and_an_answer_logged(
+    stubbed: Stubbed, payload: bytes, failed: str, log: Log
+) -> None:
+    """A failed run has its own log, of the notifier."""
     with pytest.raises(ChannelUncertainError) as caught:
         notify(stubbed, payload, failed=failed)
-    assert "MARKER" not in str(caught.value)
+    if not failed:
+        line = log.line("The notifier told no outcome")
+        assert (line["channel"], line["reason"]) == ("pushover", caught.value.message)
+    assert "MARKER" not in f"{caught.value} {log.text}"
+
+
+@pytest.mark.parametrize("quota", ['{"limit": 1}', "[1]", '"full"', "7"])
+def test_what_was_delivered_stays_so_if_the_quota_is_not_of_the_contract(stubbed: Stubbed, quota: str) -> None:
+    payload = f'{{"status": "delivered", "reference": "r", "quota": {quota}}}'
+    assert notify(stubbed, payload.encode()) == "r"
 
 
 @pytest.mark.parametrize(
@@ -434,7 +446,7 @@ def test_what_lambda_refused_was_not_run_and_the_log_says_why(stubbed: Stubbed, 
     stub.add_client_error("invoke", code, "MARKER", 400)
     with pytest.raises(ChannelUnavailableError) as caught:
         NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
-    line = log.line("The notifier gave no answer")
+    line = log.line("The notifier told no outcome")
     assert (line["channel"], line["reason"]) == ("pushover", f"{FUNCTION} was not invoked: {code}")
     assert caught.value.message == line["reason"]
     assert "MARKER" not in log.text
@@ -447,7 +459,7 @@ def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed,
     stub.add_client_error("invoke", "ServiceException", "internal", 500)
     with pytest.raises(ChannelUncertainError):
         NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
-    assert log.line("The notifier gave no answer")["reason"] == f"{FUNCTION} may have run: ServiceException"
+    assert log.line("The notifier told no outcome")["reason"] == f"{FUNCTION} may have run: ServiceException"
 
 
 @pytest.mark.parametrize(
