@@ -15,9 +15,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from ops.aws import rest_api
-from ops.config.loader import LOCAL
-from ops.deploy import chalice_state
 from ops.errors import OpsError
 from ops.opened_stage import Opened, opened
 from ops.terminal import echo
@@ -59,6 +56,8 @@ def main() -> object:
 
 def _check_result(folder: Path, words: Sequence[str]) -> None:
     """Refuse a command that never loads ``app.py`` and would print nothing, or what misleads."""
+    from ops.config.loader import LOCAL
+
     command = _command(words)
     if command not in {*FROM_RECORD, *NEVER} or "--help" in words:
         return
@@ -110,6 +109,10 @@ def refuse_harmful_command(arguments: Sequence[str]) -> None:
 
 
 def _check_record(it: Opened, command: str) -> None:
+    from ops.aws import rest_api
+    from ops.config.loader import LOCAL
+    from ops.deploy import chalice_state
+
     stage = it.stage.name
     instead = f"make {DEPLOYING[command]} STAGE={stage}"
     if command == "delete":

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 class Table(BaseModel):
     """A table that accepts the keys that it declares and no other, converts no types, and lists nothing twice."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     @field_validator("*")
     @classmethod

@@ -6,9 +6,12 @@ value stands there behind "Unless set".
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -45,18 +48,31 @@ def pages() -> dict[Path, str]:
 
 
 def _rows(model: type[Table], within: str = "") -> Iterator[tuple[str, str, str]]:
+    docstrings = _docstrings(model)
     for name, field in model.model_fields.items():
         below = next(
             (each for each in _types(field.annotation) if isinstance(each, type) and issubclass(each, Table)), None
         )
-        if below and not field.description:
+        if below and name not in docstrings:
             yield from _rows(below, f"{within}{name}.")
             continue
-        doc = " ".join((field.description or "").split())
+        doc = " ".join(docstrings.get(name, "").split())
         unless = _UNLESS_SET.search(doc)
         doc = _UNLESS_SET.sub("", doc).rstrip(".")
         allowed = ". ".join(part for part in (_bounds(field), doc) if part)
         yield f"`{within}{name}`", unless[1] if unless else _default(field), allowed
+
+
+def _docstrings(model: type[Table]) -> dict[str, str]:
+    """The docstrings of keys, by key. Read for the page alone, as Pydantic would read them in every command."""
+    found = {}
+    for each in reversed([each for each in model.__mro__ if issubclass(each, Table)]):
+        (declared,) = ast.parse(inspect.getsource(each)).body
+        for field, docstring in pairwise(declared.body if isinstance(declared, ast.ClassDef) else ()):
+            match field, docstring:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = text
+    return found
 
 
 def _default(field: FieldInfo) -> str:
