@@ -25,18 +25,24 @@ from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.own_functions import without_own_functions
 
-NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "__pycache__", "policy-dev-*", ".*_cache")
+NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "policy-dev-*", ".*_cache")
+_BYTECODE_OF_OTHERS = ("*-pytest-*", "*.pyc.*")
+"""What pytest has compiled, and what another process is writing at the moment."""
 
 
 def fresh_clone(target: Path, checkout: Path) -> Path:
     """What `git clone` gives: the project without anything that was installed, built or deployed.
 
-    With the sites and the keys of the shared stack, as some tests deploy to it.
+    With the sites and the keys of the shared stack, as some tests deploy to it; and with Python's bytecode and what
+    packing keeps, which only save time.
     """
-    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED, "node_modules"))
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED, *_BYTECODE_OF_OTHERS, "node_modules"))
     text = (checkout / "herald.toml").read_text(encoding="utf-8")
     (target / "herald.toml").write_text(without_own_functions(text), encoding="utf-8")
     (target / ".herald").mkdir()
+    kept = ROOT / ".herald/packing"
+    kept.mkdir(parents=True, exist_ok=True)
+    (target / ".herald/packing").symlink_to(kept)
     for keys in (ROOT / ".herald").glob("aws-*"):
         (target / ".herald" / keys.name).symlink_to(keys)
     return target
