@@ -19,6 +19,7 @@ from ops.config.loader import StageConfig
 from ops.errors import OpsError
 from ops.loopback import credentials
 from ops.naming import AwsLocation
+from ops.service_descriptions import sharing_descriptions
 
 if TYPE_CHECKING:
     from types_boto3_apigateway import APIGatewayClient
@@ -73,7 +74,7 @@ class Account:
         self.endpoint = environ.get("AWS_ENDPOINT_URL")
         self._session = boto3.Session(
             botocore_session=eventual_consistency.repeat_for_what_is_new(
-                _isolated_session() if isolated else Session()
+                sharing_descriptions(_isolated_session() if isolated else Session())
             ),
             aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),

@@ -7,11 +7,12 @@ from functools import cache
 from botocore.session import Session
 
 from ops.config.mistakes import nearest
+from ops.service_descriptions import sharing_descriptions
 
 
 @cache
 def _known() -> tuple[str, ...]:
-    session = Session()
+    session = sharing_descriptions(Session())
     partitions = session.get_available_partitions()
     return tuple(region for partition in partitions for region in session.get_available_regions("lambda", partition))
 

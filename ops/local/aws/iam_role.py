@@ -130,15 +130,21 @@ def may(credentials: Credentials, action: str, resource: str) -> bool:
     return bool(iam_evaluator.evaluate(context, policies, *principal.limits).decision == "Allow")
 
 
+@functools.cache
+def _session() -> Any:
+    """One for all clients: each would read botocore's descriptions of AWS anew."""
+    import boto3
+
+    return boto3.session.Session()
+
+
 @functools.lru_cache(maxsize=128)
 def _client(service: str, region: str, credentials: Credentials) -> Any:
-    # Imported at the first call, because the import takes as long as the rest of the start.
-    import boto3
+    # botocore and boto3 are imported at the first call, because the import takes as long as the rest of the start.
     from botocore.config import Config
 
     with _client_lock:
-        session: Any = boto3.session.Session()
-        return session.client(
+        return _session().client(
             service,
             region_name=region,
             endpoint_url=os.environ["AWS_ENDPOINT_URL"],
