@@ -84,7 +84,7 @@ def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:
         target_policies.check(account, deployment.config.extensions)
         trigger_source_setup.check(account, stage)
         account_guard.record(deployment.root, deployment.config, account.where)
-        render.write(deployment.root, render.generated(stages))
+        render.write(deployment.root, render.configured(stages))
         render.write(deployment.root, render.policies(stage, account.where))
         deployment.report("rendered    policies and configuration")
         release = plan(deployment.root, deployment.config, account.where)

@@ -75,7 +75,7 @@ def planned(it: Deployment, stages: Mapping[str, StageConfig]) -> Release:
     copy = it.root / ".herald" / "diff" / it.stage.name
     copy.mkdir(parents=True, exist_ok=True)
     mirror(it.root, copy)
-    render.write(copy, render.generated(stages))
+    render.write(copy, render.configured(stages))
     render.write(copy, render.policies(it.stage, it.account.where))
     packages, cache = copy / ".chalice" / "deployments", it.root / ".chalice" / "deployments"
     cache.mkdir(parents=True, exist_ok=True)

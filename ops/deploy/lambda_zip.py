@@ -25,7 +25,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo, is_zipfile
 
 from chalice.deploy import packager
 from chalice.utils import UI, OSUtils
@@ -66,6 +66,7 @@ class LeanPackager(packager.LambdaDeploymentPackager):
         expected = Path(self.deployment_package_filename(project_dir, python_version))
         if expected.exists() and not is_zipfile(expected):
             expected.unlink()  # A run that was killed wrote a part of it, and Chalice would use that.
+        self._osutils.ZIP_DEFLATED = ZIP_STORED  # What stays in the zip is compressed by finish().
         package: str = super().create_deployment_package(project_dir, python_version)
         vendor = Path(project_dir, "vendor")
         finish(Path(package), [path.relative_to(vendor).as_posix() for path in vendor.rglob("*")])

@@ -67,6 +67,21 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
 
     Raises :class:`OpsError` where a stage has a function that it can't have.
     """
+    return {
+        **configured(stages),
+        QUOTAS: quotas.document(),
+        limits_page.PAGE: limits_page.document(),
+        **channel_pages.pages(),
+        **configuration_page.pages(),
+        **{CONTRACTS / name: _json(contract) for name, contract in invoke_contracts.contracts().items()},
+    }
+
+
+def configured(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
+    """Those that depend on ``herald.toml``, which a deployment writes: the pages of documentation depend on code alone.
+
+    Raises :class:`OpsError` as :func:`generated` does.
+    """
     ordered = [stages[name] for name in sorted(stages)]
     if mistakes := [
         f"  stages.{config.stage.name}.functions: {mistake}"
@@ -78,12 +93,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         STAGES_MODULE: _stages_module([config.stage for config in ordered]),
         CHALICE_CONFIG: _json(_chalice_config(ordered)),
         OPENAPI: _json(openapi.document(_described(ordered), f"/{API_STAGE}")),
-        QUOTAS: quotas.document(),
-        limits_page.PAGE: limits_page.document(),
     }
-    files |= channel_pages.pages()
-    files |= configuration_page.pages()
-    files |= {CONTRACTS / name: _json(contract) for name, contract in invoke_contracts.contracts().items()}
     for config in ordered:
         document = openapi.document(config.stage, f"/{API_STAGE}")
         files[PACKED_OPENAPI / f"{config.stage.name}.json"] = json.dumps(document, ensure_ascii=False) + "\n"

@@ -85,7 +85,7 @@ def prepare(copy: Path) -> None:
     from ops.generate import render
     from ops.local.ports import Ports
 
-    render.write(copy, render.generated(loader.load(copy, Ports.of(os.environ).overrides())))
+    render.write(copy, render.configured(loader.load(copy, Ports.of(os.environ).overrides())))
     os.chdir(copy)
 
 
