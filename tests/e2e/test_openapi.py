@@ -17,7 +17,7 @@ from tests.fuzzing import Mode
 from tests.openapi import Conformance, Document, operations
 from tests.rehearsal import amount
 
-EXAMPLES = {Mode.POSITIVE: amount(12, 100), Mode.NEGATIVE: amount(18, 200)}
+EXAMPLES = {Mode.POSITIVE: amount(8, 100), Mode.NEGATIVE: amount(12, 200)}
 """How many cases of the first form are sent: fewer of those that ring."""
 SHARE = {"/contact": 1, "/contact/{site}": 2, "/f/{site}": 2}
 """The part of these that the others get, as the same handler stands behind them."""
