@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-# Packages of Python and of npm are fetched at the same time.
+# Packages of Python and of npm are fetched at the same time, and .ci/run checks beside its tests.
 MAKEFLAGS += --jobs=2
 # A Python that is missing or too old can't say so itself.
 INSTALL = installed() { $(PYTHON) -m ops.packages install $$1 && return; \
@@ -56,7 +56,7 @@ $(NPM_PACKAGES): tests/node/package-lock.json
 		npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent && touch $@; \
 	else echo "There is no npm: the tests that need one of its packages will be skipped."; fi
 
-test: setup $(NPM_PACKAGES) ## Run the tests that most changes need; SEED=… repeats an order
+test: setup ## Run the tests that most changes need; SEED=… repeats an order
 	@$(BIN)/python -m pytest -m "not full" $(call PARALLEL,3)
 
 test-quick: setup ## Run the tests nearest to the changed files, for at most 20 seconds

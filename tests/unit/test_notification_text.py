@@ -283,7 +283,10 @@ def plain(said: str) -> str:
     return re.sub(r"[\s›]", "", said)
 
 
-LONG = ["a", "&", "*", "я", "🚀", '"', "a\n", "\\", "<b>&"]
+LONG = [
+    *("a", "я", "<b>&"),
+    *(pytest.param(piece, marks=pytest.mark.full) for piece in ("&", "*", "🚀", '"', "a\n", "\\")),
+]
 
 
 @pytest.mark.parametrize("kind", CUTTING)

@@ -137,6 +137,7 @@ def test_the_solution_of_pythons_library_is_taken_and_names_its_challenge(given:
     assert solved_challenge(encoded(payload), "default", KEY) == given["parameters"]["nonce"]
 
 
+@pytest.mark.full  # `make test` installs no package of npm.
 def test_the_solution_of_the_library_of_npm_is_taken(root: Path) -> None:
     node = needs.node()
     needs.npm_package("altcha-lib")

@@ -25,6 +25,7 @@ from chalicelib.logic.submission import MAX_NAME, Submission, classify_fields
 from chalicelib.logic.validation import _PLAIN_ADDRESS, validate
 from chalicelib.settings import Limits, Site
 from tests.fakes import LIMITS, LONGEST, NOW, message, site
+from tests.rehearsal import amount
 
 SNS_LIMIT = 256 * 1024
 """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: 256 KB, attributes included."""
@@ -628,7 +629,8 @@ LABEL = st.text("ab1-", max_size=65) | st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@pytest.mark.rehearse("2,000 addresses", "an address that is taken without the library, and that it would refuse")
+@settings(max_examples=amount(100, 2_000), deadline=None)
 @given(st.builds("{}@{}".format, LIKELY, st.lists(LABEL, max_size=6).map(".".join)) | st.from_regex(PLAIN))
 def test_an_address_that_the_library_need_not_be_asked_about_is_one_to_the_library(address: str) -> None:
     if PLAIN.fullmatch(address):
