@@ -25,6 +25,8 @@ from tests.snippets import commands_to_run, snippets
 pytestmark = pytest.mark.full
 
 COMMANDS = commands_to_run(ROOT)
+LIFE = list(next(snippet for snippet in snippets(ROOT, "sh") if snippet.page == "docs/deploying.md").commands())
+"""Those of a stage's whole life, which have a test of their own."""
 
 
 class Reader:
@@ -118,8 +120,8 @@ def test_the_terminal_says_what_helps_a_page_that_is_refused(reader: Reader) -> 
 
 
 def pages() -> Iterator[Any]:
-    """Each page with the commands that no page before it has."""
-    known = {"make run"}  # It is running.
+    """Each page with the commands that no page before it has, nor another test: ``make run`` is running."""
+    known = {"make run", *LIFE}
     for page in sorted(COMMANDS):
         if new := [command for command in COMMANDS[page] if command not in known]:
             yield pytest.param(new, id=page)
@@ -163,8 +165,7 @@ def test_the_commands_of_a_stages_whole_life_work_as_they_are_shown(reader: Read
         assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
         return ran.stdout
 
-    life = next(snippet for snippet in snippets(ROOT, "sh") if snippet.page == "docs/deploying.md")
-    diff, deploy, rollback, destroy, destroy_all = life.commands()
+    diff, deploy, rollback, destroy, destroy_all = LIFE
     type_in(diff)
     type_in(deploy)
     first = json.loads(type_in("./herald urls --stage dev --json"))
