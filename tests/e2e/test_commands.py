@@ -100,6 +100,7 @@ def clone(tmp_path: Path, checkout: Path) -> Path:
     return fresh_clone(tmp_path / "herald", checkout)
 
 
+@pytest.mark.full
 def test_a_busy_port_is_named_with_the_variable_that_changes_it(clone: Path) -> None:
     ports = free_ports()
     with socket.socket() as busy:

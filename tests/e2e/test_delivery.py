@@ -39,6 +39,7 @@ def test_a_refusal_is_never_repeated_and_reaches_on_failure(herald: Harness) -> 
     assert not [line for line in herald.lines("on_success") if line.get("message_id") == message_id]
 
 
+@pytest.mark.full
 def test_a_provider_that_stays_down_is_heard_of_and_the_message_waits(herald: Harness) -> None:
     herald.faults({"do": "status", "status": 500, "times": 50})
     _, message_id = send(herald)

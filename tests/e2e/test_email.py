@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from chalicelib.functions import functions_of
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_least_privilege import send_mail_that_waits
@@ -94,6 +96,7 @@ def test_nothing_that_a_visitor_typed_is_in_any_log(herald: Harness) -> None:
             assert word not in said, f"{spec.name} logged what a visitor typed"
 
 
+@pytest.mark.full
 def test_what_the_sandbox_refuses_waits_longer_than_lambdas_retries_take(herald: Harness) -> None:
     """SES calls it MessageRejected, as it does a message that it never takes: only its words tell them apart."""
     sesv2 = herald.account.client("sesv2")

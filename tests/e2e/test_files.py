@@ -142,6 +142,7 @@ def test_the_same_form_sent_again_keeps_one_copy_and_another_photo_is_another_me
     assert kept == [f"files/filed/{first}/1", f"files/filed/{other}/1"]
 
 
+@pytest.mark.full
 def test_the_operator_sees_fetches_and_erases_files(herald: Harness, operator: Operator, tmp_path: Path) -> None:
     word, name = marker(), "🚀" * 255 + ".jpg"
     message_id = send(herald, word, (name, photo(), "image/jpeg"), ("../../a b.pdf", PDF, "")).json()["id"]

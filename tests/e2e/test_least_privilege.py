@@ -623,6 +623,7 @@ def test_without_a_permission_the_path_fails(herald: Harness, function: str, ser
             (canary_is_a_dead_letter if canarys else WITHOUT_PERMISSION[function, service])(herald)
 
 
+@pytest.mark.full
 def test_a_failed_run_of_a_rules_function_is_kept_with_the_event(herald: Harness) -> None:
     put_unreadable(herald, "RetriesExhausted")
     letter = json.loads(herald.dead_letter("rule-dead-letters", '"RetriesExhausted"'))

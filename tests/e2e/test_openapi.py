@@ -58,6 +58,7 @@ def test_a_path_or_method_that_is_not_described_is_answered_by_the_gateway_alone
         assert method == "HEAD" or answer.json() == gateway_answers.NOTHING_HERE.body()
 
 
+@pytest.mark.full
 def test_what_is_too_much_is_answered_as_described(herald: Harness, document: Document) -> None:
     """By the gateway, in words that deploying gave it."""
     with herald.throttled(1, 1):

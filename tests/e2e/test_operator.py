@@ -72,6 +72,7 @@ def test_a_message_from_the_form_is_listed_shown_and_explained(herald: Harness, 
     assert "rule herald-local-on_success sends to" in operator.gets("trace", message_id)
 
 
+@pytest.mark.full
 def test_what_failed_is_explained_attempt_by_attempt(herald: Harness, operator: Operator) -> None:
     herald.faults({"do": "status", "status": 500, "times": 1000})
     answer = herald.post_json({"message": marker()})
@@ -89,6 +90,7 @@ def test_what_failed_is_explained_attempt_by_attempt(herald: Harness, operator: 
     assert {message["state"] for message in waiting["messages"]} == {"waiting"}
 
 
+@pytest.mark.full
 def test_messages_are_exported_and_no_cell_is_a_formula(herald: Harness, operator: Operator, tmp_path: Path) -> None:
     word = marker()
     address = f"{word}@example.com"

@@ -76,7 +76,7 @@ def test_an_emergency_has_the_channels_options_and_its_receipt_is_kept(herald: H
     assert herald.delivery(message_id, "urgent")["reference"] == push["receipt"]
 
 
-@pytest.mark.parametrize("name", ["token", "user"])
+@pytest.mark.parametrize("name", ["token", pytest.param("user", marks=pytest.mark.full)])
 def test_a_wrong_secret_loses_nothing_and_once_mended_the_scheduled_retry_delivers(herald: Harness, name: str) -> None:
     with secret(herald, name, "x" * 30):
         word, message_id = send(herald)
@@ -86,6 +86,7 @@ def test_a_wrong_secret_loses_nothing_and_once_mended_the_scheduled_retry_delive
     assert herald.line("on_success", message_id=message_id)["action"] == "delivered"
 
 
+@pytest.mark.full
 def test_a_message_of_which_no_device_hears_waits_until_one_does(herald: Harness) -> None:
     herald.faults({"do": "no_device"})
     word, message_id = send(herald)

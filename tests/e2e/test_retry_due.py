@@ -6,6 +6,8 @@ import time
 import uuid
 from typing import Any
 
+import pytest
+
 from tests.e2e.harness import Harness, marker, wait_for
 
 DOWN = {"do": "status", "status": 500, "times": 1000}
@@ -54,6 +56,7 @@ def test_an_outage_longer_than_lambdas_retries_heals_by_itself(herald: Harness) 
     assert len(herald.pushes(word)) == 1
 
 
+@pytest.mark.full
 def test_an_outage_that_goes_on_is_no_further_failure_and_the_pause_grows(herald: Harness) -> None:
     _, message_id = send_into_an_outage(herald)
     let_time_pass(herald, message_id)
@@ -66,6 +69,7 @@ def test_an_outage_that_goes_on_is_no_further_failure_and_the_pause_grows(herald
     assert len(failures) == 1
 
 
+@pytest.mark.full
 def test_a_message_that_is_too_old_is_given_up_and_the_owner_hears_it(herald: Harness) -> None:
     _, message_id = send_into_an_outage(herald)
     let_time_pass(herald, message_id, received_at=int(time.time()) - herald.stage.retry_times.give_up_seconds)

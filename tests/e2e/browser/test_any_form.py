@@ -238,7 +238,6 @@ def test_however_a_form_is_sent_the_button_that_sent_it_goes_along(site: Site, p
     assert [dict(post.fields).get("way") for post in site.posted] == [way]
 
 
-@pytest.mark.every_run
 def test_another_method_or_window_is_left_to_the_browser(site: Site) -> None:
     form = (
         '<dialog open><form data-herald method="{method}" action="/html"><input name="message" value="Hello" {rule}>'

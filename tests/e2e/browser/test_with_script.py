@@ -74,7 +74,6 @@ def test_faults_stand_beside_their_fields_and_go_when_corrected(visitor: Visitor
     assert visitor.sent == []
 
 
-@pytest.mark.every_run
 def test_what_the_server_alone_knows_is_shown_beside_its_field(visitor: Visitor, herald: Harness) -> None:
     word = marker()
     page = visitor.visit()
