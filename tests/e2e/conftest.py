@@ -308,7 +308,6 @@ LONGEST_FIRST = (
     "test_documented_commands",
     "test_least_privilege",
     "test_second_aws",
-    "test_workflow",
     "test_commands",
     "test_storm",
     "test_run",

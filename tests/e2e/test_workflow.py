@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import needs
 from tests.e2e.conftest import ROOT
 from tests.e2e.test_commands import fresh_clone
 
@@ -31,9 +32,14 @@ def run(folder: Path, environ: dict[str, str], command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.rehearse(
+    "downloads all that the locks name, as the workflow's first job, and packs from it, as its second",
+    "a package that only the second job asks for, where it can reach nothing",
+)
 def test_what_signs_in_needs_nothing_but_what_was_fetched(tmp_path: Path, checkout: Path) -> None:
-    """Two checkouts, as two jobs have them. That the zip is the same wherever it is made: test_package; that a forged
-    package is refused: functional/test_packages."""
+    """Two checkouts, as two jobs have them. That the zip is the same wherever it is made: test_package. With one small
+    package, and a forged one: functional/test_packages."""
+    needs.rehearsal()
     fetching, deploying = (fresh_clone(tmp_path / name, checkout) for name in ("fetching", "deploying"))
     environ = dict(os.environ) | {"PACKAGES": str(tmp_path / "packages")}
     (fetch,), (install,) = steps("packages", "fetch"), steps("deploy", "packages")

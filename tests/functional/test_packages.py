@@ -74,6 +74,22 @@ def test_pip_installs_where_uv_is_not_to_be_had_says_so_and_holds_it_against_the
     assert asked.stdout == ("" if forged else "42\n")
 
 
+def test_what_is_fetched_from_every_lock_is_installed_where_nothing_else_can_be_reached(
+    lock: Path, tmp_path: Path
+) -> None:
+    """With Herald's own locks: e2e/test_workflow, in a rehearsal."""
+    (tmp_path / packages.LOCKS).mkdir()
+    for name in (packages.UV, packages.RUN, packages.ZIP):
+        (tmp_path / packages.LOCKS / name).write_text(lock.read_text())
+    fetched, target = tmp_path / "fetched", tmp_path / "target"
+    done = ran(tmp_path, f"fetch(Path({str(tmp_path)!r}), Path({str(fetched)!r}), 'aarch64')")
+    assert done.returncode == 0, done.stderr
+    call = f"into_folder(Path({str(target)!r}), Path({str(lock)!r}), '3.12', 'aarch64')"
+    done = ran(tmp_path, call, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(fetched))
+    assert done.returncode == 0, done.stderr
+    assert (target / "thing.py").exists()
+
+
 def test_without_a_connection_one_error_says_so_and_nothing_else(lock: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as bound:
         nobody = f"http://127.0.0.1:{bound.getsockname()[1]}/simple"
