@@ -56,11 +56,11 @@ def main() -> object:
 
 def _check_result(folder: Path, words: Sequence[str]) -> None:
     """Refuse a command that never loads ``app.py`` and would print nothing, or what misleads."""
-    from ops.config.loader import LOCAL
-
     command = _command(words)
     if command not in {*FROM_RECORD, *NEVER} or "--help" in words:
         return
+    from ops.config.loader import LOCAL
+
     stage = opened(folder, _option(words, "--stage") or "dev").stage.name
     if command in NEVER:
         raise OpsError(f"chalice {command} {NEVER[command].format(stage=stage)}")

@@ -25,7 +25,7 @@ from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.own_functions import without_own_functions
 
-NOT_CLONED = (".git", ".venv", ".herald", "deployed", "deployments", "policy-dev-*", ".*_cache")
+NOT_CLONED = (".git", ".venv", ".herald", ".hypothesis", "deployed", "deployments", "policy-dev-*", ".*_cache")
 _BYTECODE_OF_OTHERS = ("*-pytest-*", "*.pyc.*")
 """What pytest has compiled, and what another process is writing at the moment."""
 
