@@ -1,4 +1,4 @@
-"""botocore's descriptions of AWS, read once for all sessions of a process: that takes longer than to ask AWS."""
+"""Share botocore's descriptions of AWS's services between the sessions of a process: reading them is slow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore.session import Session
 
 
 def sharing_descriptions(session: Session) -> Session:
-    """Let a session use what others have read; returns it."""
+    """Let a session use the descriptions that others have read; returns the session."""
     session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     return session
 

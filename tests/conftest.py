@@ -22,8 +22,8 @@ from botocore.stub import Stubber
 from xdist.scheduler import LoadFileScheduling
 
 from chalicelib.logs import logger
+from tests.history import ROOT, files_of_tests
 
-ROOT = Path(__file__).resolve().parent.parent
 SHARING = ("tests/e2e/browser", "tests/forms")
 """Folders whose tests share a browser, which starts slowly."""
 FULL = ("tests/e2e/browser/", "tests/local_stack/")
@@ -59,7 +59,7 @@ def pytest_collection(session: pytest.Session) -> None:
     """
     given = getattr(session.config, "workerinput", None)
     if given and session.config.args == session.config.getini("testpaths"):
-        files = sorted((ROOT / "tests").rglob("test_*.py"))
+        files = files_of_tests()
         first = len(files) * int(given["workerid"].removeprefix("gw")) // given["workercount"]
         for file in files[first:] + files[:first]:
             with suppress(Exception, pytest.skip.Exception):

@@ -1,4 +1,4 @@
-"""What git tells of this checkout."""
+"""What this checkout holds, and what git tells of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def files_of_tests() -> list[Path]:
+    """The files that hold tests, sorted; found without a walk through npm's packages, which are thousands of files."""
+    return sorted([*ROOT.glob("tests/*/test_*.py"), *ROOT.glob("tests/*/*/test_*.py")])
 
 
 def git(*words: str) -> list[str]:

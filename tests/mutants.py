@@ -23,7 +23,7 @@ import pytest
 
 SURVIVED, NOTICED, UNREACHED = 0, 1, 33
 """What mutmut's ``.meta`` files hold for a change, beside None for one that was not tried."""
-PATIENCE = float(os.environ.get("MUTANT_PATIENCE", "10"))
+PATIENCE = float(os.environ.get("HERALD_MUTANT_PATIENCE", "10"))
 """Seconds, and times what a test usually takes, after which a change is taken to have made it endless: noticed."""
 SAVED_EVERY = 100
 

@@ -17,7 +17,7 @@ NODE_PACKAGES = Path(__file__).parent / "node" / "node_modules"
 
 
 def chromium() -> str:
-    """Return the path of Chromium, or rather of its headless shell. Skip the test if both are missing.
+    """Return the path of Chromium's headless shell, else of Chromium. Skip the test if both are missing.
 
     Chromium itself starts a process for the toolbar of each context: three times the work.
     """

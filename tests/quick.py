@@ -16,7 +16,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from tests.history import ROOT, git
+from tests.history import ROOT, files_of_tests, git
 
 PACKAGES = ("chalicelib", "ops", "tests")
 QUICK = ("unit", "contract", "functional", "infrastructure")
@@ -104,9 +104,7 @@ def main() -> int:
     files = changed()
     graph = grimp.build_graph(*PACKAGES, cache_dir=str(ROOT / ".herald" / "import-linter"))
     importers = {module: set(graph.find_modules_that_directly_import(module)) for module in graph.modules}
-    tests = {
-        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")
-    }
+    tests = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files_of_tests()}
     near = distances(files, importers, tests)
     kinds = {test: test.split("/")[1] for test in near}
     chosen = [test for test in near if kinds[test] in QUICK]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.history import ROOT, git
+from tests.history import ROOT, files_of_tests, git
 
 REHEARSING = bool(os.environ.get("HERALD_REHEARSE"))
 TESTS = ROOT / "tests"
@@ -32,7 +32,7 @@ def amount(part: int, whole: int) -> int:
 def rehearsed() -> dict[str, tuple[str, str]]:
     """What the marker of each test says that its whole does, and what that would catch; by the test's id."""
     found = {}
-    for path in sorted([*TESTS.glob("*/test_*.py"), *TESTS.glob("*/*/test_*.py")]):
+    for path in files_of_tests():
         text = path.read_text(encoding="utf-8")
         module = ast.parse(text if "mark.rehearse(" in text else "")
         for function in (node for node in module.body if isinstance(node, ast.FunctionDef)):

@@ -66,11 +66,11 @@ class NotifierClient:
             raise ChannelUncertainError(str(error)) from error
 
     def _log_reason(self, reason: str) -> None:
-        """Log why no outcome is known, as nothing else does: the record keeps the class, and the notifier may have no
-        log of a run."""
+        """Log why the notifier's answer is missing or unusable. Nothing else does: the record keeps the error's class
+        alone, and the notifier may have no log of a run."""
         from chalicelib.logs import logger
 
-        logger.warning("The notifier told no outcome", extra={"channel": self._channel, "reason": reason})
+        logger.warning("No usable answer from the notifier", extra={"channel": self._channel, "reason": reason})
 
     def _unknown_answer_error(self) -> ChannelUncertainError:
         reason = f"{self._function} gave an answer that is not of the contract"

@@ -109,6 +109,7 @@ def refuse_harmful_command(arguments: Sequence[str]) -> None:
 
 
 def _check_record(it: Opened, command: str) -> None:
+    # Imported here, as every deployment imports this module and comes no further than the check above.
     from ops.aws import rest_api
     from ops.config.loader import LOCAL
     from ops.deploy import chalice_state

@@ -194,9 +194,9 @@ def compiled(sources: dict[str, bytes], kept_in: Path) -> dict[str, bytes]:
 
 
 class _Kept:
-    """What a program found out about source files, kept on disk for the next package that holds the same files.
+    """The result of a program that reads source files, kept on disk for later packages with the same files.
 
-    To find it out is most of the work of packing, and libraries change with the lock alone.
+    These programs are most of the work of packing, and libraries change with the lock alone.
     """
 
     _MOST = 20
@@ -213,7 +213,7 @@ class _Kept:
             self._file.touch()
 
     def keep(self, value: dict[str, Any]) -> None:
-        """Write the result, unless it is what is kept; where that fails, the next package finds it out again."""
+        """Write a result that is new. If it can't be written, the next package runs the program again."""
         if value == self.value:
             return
         self.value = value

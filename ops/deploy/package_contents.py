@@ -42,8 +42,8 @@ class Import(NamedTuple):
 
 
 Reading = tuple[Sequence[tuple[Any, ...]], frozenset[str]]
-"""What was read of one module: its imports, each an :class:`Import` or a tuple of the same values, and, for a package,
-the names that it may define."""
+"""What was read in one module: its imports, and the names that it may define if it is a package. Each import is an
+:class:`Import` or a tuple of the same values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Contents:
     missing: tuple[Missing, ...]
     """The first missing import of each library."""
     read: Mapping[str, Reading]
-    """What was read of libraries, by file: the ``known`` of a later call with the same libraries."""
+    """What was read in libraries, by file. A later call with the same libraries takes it as ``known``."""
 
 
 def contents(
@@ -124,7 +124,7 @@ class _Graph:
         # A folder without an __init__.py is a package, too.
         self._packages = {each for name in self.modules for each in _with_parents(name)[:-1]}
         self.read = {**known}
-        """What was read so far, by file."""
+        """What is known or was read, by file."""
         self._importable: dict[str, bool] = {}
         self.reached: set[str] = set()
         """The files of all modules that can be imported."""

@@ -65,7 +65,10 @@ def _rows(model: type[Table], within: str = "") -> Iterator[tuple[str, str, str]
 
 
 def _docstrings(model: type[Table]) -> dict[str, str]:
-    """The docstrings of keys, by key. Read for the page alone: in every command it would take a tenth of its time."""
+    """The docstrings of a model's keys, by key.
+
+    Pydantic could read them, but would do it in every command, for a tenth of its time.
+    """
     found: dict[str, str] = {}
     for each in reversed(model.__mro__):
         found |= _declared(each) if issubclass(each, Table) else {}
@@ -74,7 +77,7 @@ def _docstrings(model: type[Table]) -> dict[str, str]:
 
 @cache
 def _declared(model: type[Table]) -> dict[str, str]:
-    """Those that a model has of its own."""
+    """The docstrings of the keys that a model declares itself."""
     (declared,) = ast.parse(inspect.getsource(model)).body
     found = {}
     for field, docstring in pairwise(declared.body if isinstance(declared, ast.ClassDef) else ()):

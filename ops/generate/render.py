@@ -78,7 +78,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
 
 
 def configured(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
-    """Those that depend on ``herald.toml``, which a deployment writes: the pages of documentation depend on code alone.
+    """The committed files that depend on ``herald.toml``. A deployment writes these; the others depend on code alone.
 
     Raises :class:`OpsError` as :func:`generated` does.
     """

@@ -25,9 +25,10 @@ from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.own_functions import without_own_functions
 
-NOT_CLONED = (".git", ".venv", ".herald", ".hypothesis", "deployed", "deployments", "policy-dev-*", ".*_cache")
-_BYTECODE_OF_OTHERS = ("*-pytest-*", "*.pyc.*")
-"""What pytest has compiled, and what another process is writing at the moment."""
+NOT_CLONED = (
+    *(".git", ".venv", ".herald", ".hypothesis", "node_modules", "deployed", "deployments", "policy-dev-*", ".*_cache"),
+    *("*-pytest-*", "*.pyc.*"),  # bytecode of pytest, and what another process is writing at the moment
+)
 
 
 def fresh_clone(target: Path, checkout: Path) -> Path:
@@ -36,7 +37,7 @@ def fresh_clone(target: Path, checkout: Path) -> Path:
     With the sites and the keys of the shared stack, as some tests deploy to it; and with Python's bytecode and what
     packing keeps, which only save time.
     """
-    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED, *_BYTECODE_OF_OTHERS, "node_modules"))
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_CLONED))
     text = (checkout / "herald.toml").read_text(encoding="utf-8")
     (target / "herald.toml").write_text(without_own_functions(text), encoding="utf-8")
     (target / ".herald").mkdir()

@@ -26,10 +26,10 @@ from chalicelib.errors import FunctionError, SecretsError
 from chalicelib.logic.channel_kind import AnswerMeaning
 from chalicelib.logic.webhook_request import webhook_id
 from chalicelib.settings import Channel, Stage
-from tests.conftest import ROOT
 from tests.contracts import error_fits, fits
 from tests.declared import HTTP, declared_channel, http_of, secrets_of
 from tests.fakes import LIMITS, NOW, FakeContainer, channel, mail_channel, site
+from tests.history import ROOT
 
 TOKEN, USER = "t" * 30, "u" * 30
 SECRET = "whsec_" + "c2VjcmV0" * 4

@@ -427,7 +427,7 @@ def test_whatever_is_not_of_the_contract_is_uncertain_and_an_answer_logged(
     with pytest.raises(ChannelUncertainError) as caught:
         notify(stubbed, payload, failed=failed)
     if not failed:
-        line = log.line("The notifier told no outcome")
+        line = log.line("No usable answer from the notifier")
         assert (line["channel"], line["reason"]) == ("pushover", caught.value.message)
     assert "MARKER" not in f"{caught.value} {log.text}"
 
@@ -446,7 +446,7 @@ def test_what_lambda_refused_was_not_run_and_the_log_says_why(stubbed: Stubbed, 
     stub.add_client_error("invoke", code, "MARKER", 400)
     with pytest.raises(ChannelUnavailableError) as caught:
         NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
-    line = log.line("The notifier told no outcome")
+    line = log.line("No usable answer from the notifier")
     assert (line["channel"], line["reason"]) == ("pushover", f"{FUNCTION} was not invoked: {code}")
     assert caught.value.message == line["reason"]
     assert "MARKER" not in log.text
@@ -459,7 +459,7 @@ def test_an_internal_error_of_lambda_may_have_run_the_notifier(stubbed: Stubbed,
     stub.add_client_error("invoke", "ServiceException", "internal", 500)
     with pytest.raises(ChannelUncertainError):
         NotifierClient(client, FUNCTION, "pushover").notify(NOTIFICATION)
-    assert log.line("The notifier told no outcome")["reason"] == f"{FUNCTION} may have run: ServiceException"
+    assert log.line("No usable answer from the notifier")["reason"] == f"{FUNCTION} may have run: ServiceException"
 
 
 @pytest.mark.parametrize(

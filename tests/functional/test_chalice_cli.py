@@ -122,6 +122,22 @@ def test_what_is_made_of_sources_is_made_once_until_they_change(tmp_path: Path) 
     assert packed() == first
 
 
+def test_later_code_gets_what_it_needs_of_a_library_that_earlier_code_did_not_need(tmp_path: Path) -> None:
+    libraries = {"lib/__init__.py": "", "lib/deep/__init__.py": "from lib.deep import end", "lib/deep/end.py": "x = 1"}
+
+    def packed(app: str, kept: str) -> tuple[set[str], bytes]:
+        package = zipped(tmp_path, **libraries, **{"app.py": app})
+        finish(package, kept_in=tmp_path / kept)
+        with ZipFile(package) as archive:
+            return set(archive.namelist()), package.read_bytes()
+
+    deep = {"lib/deep/__init__.pyc", "lib/deep/end.pyc"}
+    assert not packed("import lib\n", "kept")[0] & deep
+    names, package = packed("import lib.deep\n", "kept")
+    assert deep <= names
+    assert package == packed("import lib.deep\n", "nothing")[1]
+
+
 def test_python_takes_the_bytecode_without_a_look_at_the_source_and_names_the_file_where_it_lies(
     tmp_path: Path,
 ) -> None:

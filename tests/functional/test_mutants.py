@@ -63,7 +63,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MUTANT_PATIENCE": "3"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HERALD_MUTANT_PATIENCE": "3"}
     command = [sys.executable, *words]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 

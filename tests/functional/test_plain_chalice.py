@@ -133,6 +133,8 @@ def test_in_a_fresh_clone_a_command_says_what_to_run_instead(clone: Path, words:
 
 
 def test_chalice_local_ends_too_where_it_loads_the_app_in_a_thread(clone: Path) -> None:
+    for bytecode in [*clone.rglob("__pycache__")]:
+        shutil.rmtree(bytecode)  # `chalice local` could take what is written now for a change.
     ran = chalice(clone, "local", "--stage", "nowhere")
     assert "no stage 'nowhere'; it has: dev, local" in ran.stderr
     assert "Traceback" not in ran.stderr

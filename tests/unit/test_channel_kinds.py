@@ -28,7 +28,7 @@ from ops.config import channels
 from ops.config.channels import KINDS
 from ops.errors import OpsError
 from ops.generate import channel_pages
-from tests.conftest import ROOT
+from tests.history import ROOT
 
 every = pytest.mark.parametrize("kind", kinds().values(), ids=kinds())
 

@@ -132,7 +132,7 @@ def may(credentials: Credentials, action: str, resource: str) -> bool:
 
 @functools.cache
 def _session() -> Any:
-    """One for all clients: each would read botocore's descriptions of AWS anew."""
+    """The session of all clients, as each session reads botocore's descriptions of AWS for itself."""
     import boto3
 
     return boto3.session.Session()
