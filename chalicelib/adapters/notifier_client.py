@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib import errors
 from chalicelib.adapters import herald_client  # The client that other programs may copy: they call notifiers so, too.
@@ -39,8 +38,10 @@ class NotifierClient:
         answer = self._invoke(replace(notification, channel=self._channel, check=False))
         if answer.get("status") != "delivered" or "reference" not in answer:
             raise self._unknown_answer_error()
-        with suppress(KeyError, TypeError):  # It is delivered, whatever was said of the quota.
+        try:
             self.quota = _read_quota(answer.get("quota"))
+        except ValueError:  # It is delivered, whatever was said of the quota.
+            self._log_reason(f"{self._function} told a quota that is not of the contract", missing="quota")
         return str(answer["reference"])
 
     def check(self, notification: Notification) -> Quota | None:
@@ -48,7 +49,7 @@ class NotifierClient:
         answer = self._invoke(replace(notification, channel=self._channel, check=True))
         try:
             return _read_quota(answer["quota"])
-        except (KeyError, TypeError):
+        except (KeyError, ValueError):
             raise self._unknown_answer_error() from None
 
     def _invoke(self, notification: Notification) -> herald_client.Answer:
@@ -65,12 +66,12 @@ class NotifierClient:
             self._log_reason(str(error))
             raise ChannelUncertainError(str(error)) from error
 
-    def _log_reason(self, reason: str) -> None:
-        """Log why the notifier's answer is missing or unusable. Nothing else does: the record keeps the error's class
-        alone, and the notifier may have no log of a run."""
+    def _log_reason(self, reason: str, *, missing: str = "answer") -> None:
+        """Log why what the notifier should have said is missing or unusable. Nothing else does: the record keeps the
+        error's class alone, and the notifier may have no log of a run."""
         from chalicelib.logs import logger
 
-        logger.warning("No usable answer from the notifier", extra={"channel": self._channel, "reason": reason})
+        logger.warning(f"No usable {missing} from the notifier", extra={"channel": self._channel, "reason": reason})
 
     def _unknown_answer_error(self) -> ChannelUncertainError:
         reason = f"{self._function} gave an answer that is not of the contract"
@@ -78,8 +79,14 @@ class NotifierClient:
         return ChannelUncertainError(reason)
 
 
-def _read_quota(quota: Any) -> Quota | None:
-    return Quota(quota["limit"], quota["remaining"], quota["reset"]) if quota else None
+def _read_quota(quota: object) -> Quota | None:
+    """Read what the contract calls a quota; raises a ValueError for anything else."""
+    match quota:
+        case None:
+            return None
+        case {"limit": int(limit), "remaining": int(remaining), "reset": (None | int()) as reset}:
+            return Quota(limit, remaining, reset)
+    raise ValueError("not a quota")
 
 
 def _classify_error(error: Exception) -> herald_client.Failure | None:

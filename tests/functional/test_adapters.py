@@ -348,6 +348,7 @@ def test_a_notifier_is_asked_whether_it_could_deliver(stubbed: Stubbed, quota: o
     [
         {"channel": "pushover", "status": "delivered", "reference": "ref-1"},
         {"quota": {"limit": 1}},
+        {"quota": {"limit": 200, "remaining": "7", "reset": None}},
         {"quota": [1]},
     ],
 )
@@ -432,10 +433,14 @@ def test_whatever_is_not_of_the_contract_is_uncertain_and_an_answer_logged(
     assert "MARKER" not in f"{caught.value} {log.text}"
 
 
-@pytest.mark.parametrize("quota", ['{"limit": 1}', "[1]", '"full"', "7"])
-def test_what_was_delivered_stays_so_if_the_quota_is_not_of_the_contract(stubbed: Stubbed, quota: str) -> None:
+@pytest.mark.parametrize(
+    "quota",
+    ['{"limit": 1}', '{"limit": 9, "remaining": 9, "reset": "soon"}', "{}", "[1]", '"full"', "7"],
+)
+def test_what_was_delivered_stays_so_and_a_quota_that_is_none_is_logged(stubbed: Stubbed, quota: str, log: Log) -> None:
     payload = f'{{"status": "delivered", "reference": "r", "quota": {quota}}}'
     assert notify(stubbed, payload.encode()) == "r"
+    assert log.line("No usable quota from the notifier")["channel"] == "pushover"
 
 
 @pytest.mark.parametrize(
