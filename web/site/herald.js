@@ -260,17 +260,19 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   }
 
   async function send(button) {
-    let answer, said;
+    let answer, said, accepted;
     try {
       busy(true);
       tell("sending", say("sending"));
       [answer, said] = await post(button);
+      // Another 2xx may be of any page: some hosts answer what they don't know, or errors, with their start page.
+      accepted = answer?.status === 202 || (answer?.ok && said.id);
       if (!answer) failed(0, say("offline"));
-      else if (answer.ok) sent(said);
+      else if (accepted) sent(said);
       else refused(answer, said);
     } catch (error) {
       console.error(error);
-      if (!answer?.ok) failed(answer?.status || 0, say("failed")); // what was accepted stays so
+      if (!accepted) failed(answer?.status || 0, say("failed")); // what was accepted stays so
     } finally {
       busy(false);
     }
