@@ -79,6 +79,16 @@ _NEW, _KEPT, _INCOMING = (
 """Files of forms before their message is stored, those of stored messages, and what others put there
 (``logic/message_files.py``)."""
 
+_SEE_MISSING = Grant(
+    "SeeMissingFiles",
+    ("s3:ListBucket",),
+    f"arn:{{partition}}:s3:::{FILES_BUCKET}",
+    "learn that a file is gone",
+    needed=_takes_files,
+)
+"""Without it S3 answers AccessDenied for a file that is not there, as for one that may not be read:
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
+
 FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
         name="api_handler",
@@ -121,6 +131,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             ),
             Grant("ReadNewFiles", ("s3:GetObject",), _NEW, "copy them", needed=_takes_files),
             Grant("KeepFiles", ("s3:PutObject",), _KEPT, "copy them", needed=_takes_files),
+            _SEE_MISSING,
             Grant("ExamineFiles", ("lambda:InvokeFunction",), Resource.EXAMINE, "learn what", needed=_takes_files),
             Grant(
                 "ReadCaptchaSecrets",
@@ -175,6 +186,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         grants=(
             Grant("ReadFiles", ("s3:GetObject",), _KEPT, "look at the bytes of a message's files"),
             Grant("ReadIncoming", ("s3:GetObject",), _INCOMING, "look at what others put there"),
+            _SEE_MISSING,
             Grant("RecordExaminations", ("dynamodb:UpdateItem",), Resource.TABLE, "store what each file is"),
         ),
         needed=_takes_files,

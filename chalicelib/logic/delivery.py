@@ -19,6 +19,7 @@ from chalicelib.errors import (
     ChannelUnavailableError,
     ChannelUncertainError,
     DeliveryIncompleteError,
+    FilesError,
     FunctionError,
     InvalidRequestError,
 )
@@ -122,7 +123,8 @@ def deliver_again(
 def _prepare_files(message: Message, record: Record, dependencies: DeliveryDependencies) -> tuple[MessageFile, ...]:
     """Keep the files of a message and have them examined before anything is sent; raises :class:`FilesError`.
 
-    Those of a duplicate are not kept: the message that is delivered instead has the same.
+    Those of a duplicate are not kept: the message that is delivered instead has the same. A message that is too old to
+    wait doesn't wait for its files either.
     """
     if not message.files or record.verdict.hold_reason is HoldReason.DUPLICATE:
         return ()
@@ -134,8 +136,17 @@ def _prepare_files(message: Message, record: Record, dependencies: DeliveryDepen
     file_keeper = dependencies.file_keeper()
     if file_keeper is None:
         return files_with_facts(message, None)  # The stage takes none now: the message tells of them as unexamined.
-    file_keeper.keep(message)
+    try:
+        file_keeper.keep(message)
+    except FilesError:
+        if dependencies.now() < _too_old_at(message, record, dependencies):
+            raise
     return () if record.verdict.hold_reason else files_with_facts(message, file_keeper.examine(message))
+
+
+def _too_old_at(message: Message, record: Record, dependencies: DeliveryDependencies) -> int:
+    """When its channels give the message up."""
+    return max(message.received_at, record.replayed_at) + dependencies.give_up_seconds
 
 
 def deleted_result(message_id: str, site: str) -> DeliveryResult:
@@ -168,7 +179,7 @@ class _Run:
         self._invocation = invocation
         self._person_rank = record.verdict.person_rank
         """0 to 2: how likely a person wrote the message; a higher rank may spend more of a channel's budget."""
-        self._too_old_at = max(message.received_at, record.replayed_at) + dependencies.give_up_seconds
+        self._too_old_at = _too_old_at(message, record, dependencies)
         self._lock = threading.Lock()
         self._open_writes = 0
         self._writes_overlapped = False

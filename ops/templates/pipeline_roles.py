@@ -232,7 +232,7 @@ def bounding(stage: Stage, own_functions: Sequence[FunctionSpec] = OWN) -> list[
     return [
         *(_allow(service.capitalize(), resources[service], *names) for service, names in actions.items()),
         _allow("WithoutResource", ["*"], *sorted(used & set(WILDCARDS))),
-        _allow("Files", [f"{own.files}/*"], *sorted(of_files)),
+        _allow("Files", [own.files, f"{own.files}/*"], *sorted(of_files)),
         *(
             _own(spec, grant, stage)
             for spec, grant in grants

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -40,6 +41,7 @@ class RecordingFiles:
     kept: list[str] = field(default_factory=list)
     examined: list[str] = field(default_factory=list)
     down: bool = False
+    """Whether the bucket answers with an error."""
 
     def keep(self, message: Message) -> None:
         if self.down:
@@ -55,7 +57,7 @@ class Runs:
     """Runs of ``destined`` on one table."""
 
     def __init__(self, files: RecordingFiles | None, notifier: Notifier | None = None) -> None:
-        self.store, self.recent = InMemoryMessages(), InMemoryRecent()
+        self.store, self.recent, self.clock = InMemoryMessages(), InMemoryRecent(), Clock()
         self.notifier = notifier or RecordingNotifier()
         self._files = files
         self._requests = 0
@@ -73,7 +75,7 @@ class Runs:
             notifiers={"pushover": self.notifier},
             store=self.store,
             recent_activity=self.recent,
-            now=Clock(),
+            now=self.clock,
             file_keeper=lambda: self._files,
         )
 
@@ -130,6 +132,22 @@ def test_where_files_cant_be_kept_lambda_runs_the_message_again_and_nobody_is_to
     files.down = False
     assert runs.run(WITH_FILES) is Action.DELIVERED
     assert len(notifier.delivered) == 1
+
+
+@pytest.mark.parametrize("hours", [71, 72])
+def test_a_message_doesnt_wait_for_its_files_longer_than_for_its_channels(hours: int) -> None:
+    notifier = RecordingNotifier()
+    runs = Runs(RecordingFiles([FileFacts(mark=FileMark.UNEXAMINED)] * 2, down=True), notifier)
+    with pytest.raises(FilesError):
+        runs.run(WITH_FILES)
+    runs.clock.now = NOW + hours * 3600
+    again = partial(deliver_again, WITH_FILES, runs.store.records[WITH_FILES.id], runs.dependencies)
+    if hours < 72:
+        with pytest.raises(FilesError):
+            again(Invocation("retry", "run-2", runs.clock.now + 60))
+        return
+    assert again(Invocation("retry", "run-2", runs.clock.now + 60)).action is Action.DELIVERED
+    assert [file.about for file in notifier.delivered[0].files] == ["2.1 MB, not examined", "31 bytes, not examined"]
 
 
 def test_a_duplicates_files_are_not_kept() -> None:
