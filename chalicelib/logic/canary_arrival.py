@@ -15,6 +15,7 @@ from typing import Protocol
 
 from chalicelib.errors import CanaryError, FunctionError
 from chalicelib.logic.delivery_types import CheckingNotifier
+from chalicelib.logic.message import LATEST
 from chalicelib.logic.notification import Notification
 
 SOURCE = "herald.canary"
@@ -42,10 +43,13 @@ class Canary:
         """Read what :meth:`serialize` wrote; raises ValueError for anything else."""
         try:
             data = json.loads(text)
-            return cls(str(data["id"]), int(data["sent_at"]))
+            canary = cls(str(data["id"]), int(data["sent_at"]))
         except (KeyError, TypeError, ValueError, RecursionError, OverflowError):
             # Without the error's own text, which quotes what was found.
             raise ValueError("not a complete canary") from None
+        if not 0 <= canary.sent_at <= LATEST:
+            raise ValueError(f"sent_at: expected seconds since the epoch, 0 to {LATEST}")
+        return canary
 
 
 class CanaryLog(Protocol):

@@ -33,8 +33,10 @@ MAX_ON_THE_BUS = 240 * 1024
 SNS takes 256 KiB, of the text before it is escaped, together with its attributes. The services after it take 1 MB:
 docs/aws-readiness.md.
 """
-LATEST = 2**53 - 1
-"""The last second of any time: up to here every JSON parser reads a number exactly (RFC 8259, 6)."""
+LATEST = 221_845_391_999
+"""The last second that a message or notification may have: the year 8999 ends (UTC). Python's calendar ends with the
+year 9999, also in time zones ahead of UTC, and a message is shown with its expiry, up to ten years later. Milliseconds
+of our time, such as JavaScript's ``Date.now()``, are beyond it."""
 
 _KEY_NAMESPACE = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
 """The namespace (RFC 9562, 5.5) of ids that are made from keys."""
@@ -113,9 +115,9 @@ class Message:
         try:
             fields = data["fields"]
             message_id, site, received_at = str(data["id"]), str(data["site"]), int(data["received_at"])
-            if not (0 < len(message_id) <= MAX_ID and 0 < len(site) <= MAX_ID and 0 <= received_at <= LATEST):
+            if not (0 < len(message_id) <= MAX_ID and 0 < len(site) <= MAX_ID):
                 raise ValueError
-            return cls(
+            message = cls(
                 id=message_id,
                 site=site,
                 received_at=received_at,
@@ -130,9 +132,12 @@ class Message:
                 files=read_files(data),
                 language=str(data.get("language", "")),
             )
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
+        except (KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
             # Without the error's own text, which quotes what was found.
             raise ValueError(f"not a complete message: {type(error).__name__}") from None
+        if not 0 <= message.received_at <= LATEST:
+            raise ValueError(f"received_at: expected seconds since the epoch, not milliseconds: 0 to {LATEST}")
+        return message
 
 
 def read_files(stored: Mapping[str, Any]) -> tuple[DeclaredFile, ...]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION, check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, SINGLE_LINE
-from chalicelib.logic.message import Message
+from chalicelib.logic.message import LATEST, Message
 from chalicelib.settings import Channel, Site
 
 if TYPE_CHECKING:
@@ -143,7 +143,9 @@ class Notification:
             id=read_text(request, "id", MAX_ID),
             title=read_text(request, "title"),
             message=read_text(request, "message"),
-            timestamp=read_whole_number(request, "timestamp", 0) if request.get("timestamp") is not None else None,
+            timestamp=read_whole_number(request, "timestamp", 0, LATEST)
+            if request.get("timestamp") is not None
+            else None,
             channel=read_text(request, "channel", MAX_ID) if "channel" in request else "",
             reply_to=read_text(request, "reply_to", MAX_ADDRESS) if "reply_to" in request else "",
             fields=_fields(request.get("fields", [])),

@@ -24,7 +24,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 
 from chalicelib.logic import placeholders
@@ -181,11 +180,9 @@ class Parts:
 
     @property
     def received(self) -> str:
-        """The notification's time in UTC; empty where it has none that a calendar knows."""
+        """The notification's time in UTC; empty where it has none."""
         at = self.notification.timestamp
-        with suppress(OverflowError, OSError, ValueError):
-            return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at)) if at is not None else ""
-        return ""
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at)) if at is not None else ""
 
     def _filled(self, message: str, known: int, others: str) -> str:
         fields = {name: cut(one_line(value), known) for name, value in self._fields.items()}

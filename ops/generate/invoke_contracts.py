@@ -20,7 +20,7 @@ from chalicelib.errors import (
     NotFoundError,
     UnavailableError,
 )
-from chalicelib.logic import notification, published_notification, stored_message_requests
+from chalicelib.logic import message, notification, published_notification, stored_message_requests
 from chalicelib.logic.delivery_types import NOTIFICATION_SOURCE, Action, State
 from chalicelib.logic.file_extensions import KINDS, MARKUP, OTHER
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION
@@ -185,7 +185,7 @@ NOTIFY: dict[str, Schema] = {
     "id": _id("Your own id of the thing; the function's log lines have it"),
     "title": _id("The provider's limit cuts it", None),
     "message": _id("The provider's limit cuts it", None),
-    "timestamp": _or_null(_number(f"When it happened, {_SECONDS}")),
+    "timestamp": _or_null(_number(f"When it happened, {_SECONDS}", most=message.LATEST)),
     "channel": _id("One of herald.toml that the function serves; needed where it serves several"),
     "reply_to": _id("An e-mail address to answer to, for a channel that can", notification.MAX_ADDRESS),
     "fields": _list(_object({"name": _text(), "value": _text()}) | {"additionalProperties": False})

@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -309,8 +308,6 @@ def test_a_check_prepares_a_webhook_and_only_a_message_is_posted(session: reques
     tools = SimpleNamespace(channel=hook(), session=lambda: session, secrets=lambda: secrets, local=True)
     notifier: Any = kind_of("webhook").make_notifier(tools)  # type: ignore[misc]
     assert notifier.check(ASKED) is None
-    with pytest.raises(InvalidRequestError, match="timestamp"):
-        notifier.check(replace(ASKED, timestamp=10**12))
     assert provider.paths == []
     notifier.notify(ASKED)
     assert provider.paths == ["/"]

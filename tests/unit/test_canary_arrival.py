@@ -79,6 +79,12 @@ def test_it_survives_the_topic() -> None:
     assert Canary.deserialize(CANARY.serialize()) == CANARY
 
 
+@pytest.mark.parametrize("sent_at", [-1, CANARY.sent_at * 1000])
+def test_a_canary_of_a_time_beyond_our_calendar_is_none(sent_at: int) -> None:
+    with pytest.raises(ValueError, match=r"^sent_at: expected seconds since the epoch, 0 to \d+$"):
+        Canary.deserialize(Canary("a", sent_at).serialize())
+
+
 @pytest.mark.parametrize(
     "text", ["MARKER", "[]", "{}", '{"id": "MARKER"}', '{"id": "a", "sent_at": "MARKER"}', "[" * 9999]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -11,10 +12,13 @@ from chalicelib.inbox import timeline_picture, words
 from chalicelib.inbox.filters import Filter
 from chalicelib.inbox.state_shapes import shape
 from chalicelib.logic.delivery_types import Delivery, State
+from chalicelib.logic.message import LATEST as LAST_SECOND
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import StepKind, trace_of_table
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import LATEST, Outcome, StoredMessage
+from ops.cli import times
+from ops.config.schema import _DAYS as MAX_RETENTION_DAYS
 from ops.operations import Replayed, Step
 from tests.fakes import NOW
 from tests.mailbox import one_of_each, stored
@@ -93,6 +97,21 @@ def test_shortly_after_midnight_yesterday_evening_is_hours_ago() -> None:
 )
 def test_how_long_something_took(seconds: int, said: str) -> None:
     assert words.lasting(seconds) == said
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])  # UTC+14, UTC-12
+@pytest.mark.parametrize("at", [0, LAST_SECOND, LAST_SECOND + MAX_RETENTION_DAYS * 86_400])
+def test_every_time_that_a_message_may_have_is_shown_in_every_zone(
+    at: int, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its expiry too. One that can't be shown would take the whole list with it."""
+    with monkeypatch.context() as environment:
+        environment.setenv("TZ", zone)
+        time.tzset()
+        assert words.when(at, NOW).full == words.when(at).text
+        assert times.shown(at)[:4] in words.moment(at)
+        assert times.stamp(at).endswith("Z")
+    time.tzset()
 
 
 def test_every_state_has_its_words_and_its_shape() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.invoke_contract import check_keys, read_flag, read_text, read_whole_number
-from chalicelib.logic.message import Message
+from chalicelib.logic.message import LATEST, Message
 from chalicelib.logic.message_files import DeclaredFile, FileFacts, FileMark, MessageFile
 from chalicelib.logic.notification import MAX_INBOX, Notification, NotifiedFile, from_contact
 from chalicelib.logic.plain_text import CUT_MARK, cut
@@ -283,7 +283,7 @@ def test_a_request_that_is_no_object_is_refused(request_: object) -> None:
 
 NO_VERSIONS: list[object] = [0, 2, "1", None, True, [1]]
 NO_TEXTS: list[object] = ["", " ", "\n", None, 7, True, ["x"], {}]
-NO_TIMES: list[object] = [-1, 1.5, "1767225600", True, [], {}]
+NO_TIMES: list[object] = [-1, 1.5, "1767225600", True, [], {}, LATEST + 1, NOW * 1000]
 NO_FLAGS: list[object] = [None, 0, 1, "true", []]
 BAD: list[tuple[str, object]] = [
     *(("version", value) for value in NO_VERSIONS),

@@ -108,9 +108,8 @@ def test_what_is_no_text_is_left_out_of_both_parts() -> None:
     notification_mail.html(it, "h").encode()
 
 
-@pytest.mark.parametrize("timestamp", [None, 10**30])
-def test_a_time_that_there_is_not_has_no_line(timestamp: int | None) -> None:
-    assert notification_mail.text(Notification("id-1", "T", "M", timestamp)) == "M\n\nId: id-1\n"
+def test_without_a_time_there_is_no_line_of_it() -> None:
+    assert notification_mail.text(Notification("id-1", "T", "M")) == "M\n\nId: id-1\n"
 
 
 # The HTML part
