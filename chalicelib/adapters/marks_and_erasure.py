@@ -42,7 +42,8 @@ class MarkTable:
     def erase(self, message: StoredMessage) -> None:
         """Delete a message's items, and so what the indexes hold of it, and the record of its content's hash.
 
-        The record goes last: as long as it is there, an erasure that was interrupted can be repeated.
+        As long as the record is there, an erasure that was interrupted can be repeated: only the fields are deleted
+        once more after it, as an event that came late may have written them between the two.
         """
         listed = message.listed
         # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
@@ -55,6 +56,7 @@ class MarkTable:
 
             self._table.delete(facts_key(listed.id))
         self._table.delete(listed.id)
+        self.erase_fields(listed.id)
 
     def erase_fields(self, message_id: str) -> bool:
         """Delete what the visitor wrote; return whether it was there.

@@ -238,8 +238,7 @@ class Operations:
                     message_files.delete(self.account, self.stage, messages[message_id])
                 self._marks.erase(messages[message_id])
                 each(message_id)
-            # Once more after the record: an event that came late may have written them between the two.
-            if self._marks.erase_fields(message_id):
+            elif self._marks.erase_fields(message_id):
                 without_record.add(message_id)
         found = messages.keys() | without_record | {each for each, number in with_letters.items() if number}
         erased = [message_id for message_id in ids if message_id in found]

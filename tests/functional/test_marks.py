@@ -129,6 +129,19 @@ def test_an_erased_message_leaves_nothing_and_no_other_message_loses_anything(ta
     assert table.items().keys() == {"id-2", fields_key("id-2")}
 
 
+def test_what_an_event_that_came_late_wrote_while_its_message_was_erased_is_erased_too(table: Any) -> None:
+    late = [Record("run-1", {"pushover": DELIVERED})]
+
+    def once_the_fields_are_gone(operation: str, request: dict[str, Any]) -> None:
+        """Lambda's retry writes the fields first, and finds the record."""
+        if (operation, request.get("Key")) == ("DeleteItem", {"id": {"S": "id-1"}}) and late:
+            MessageTable(table, STAGE, lambda: NOW).add(message("id-1"), late.pop())
+
+    table.before_call = once_the_fields_are_gone
+    MarkTable(table, STAGE.table).erase(stored(table))
+    assert (late, table.items()) == ([], {})
+
+
 def test_an_attempt_in_progress_is_recorded_and_none_follows(table: Any) -> None:
     class Busy:
         """Is told of spam while it calls a provider that can't be reached."""
