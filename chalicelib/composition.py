@@ -72,7 +72,7 @@ class Container:
     def topic(self) -> Topic:
         from chalicelib.adapters.topic import SnsTopic
 
-        return SnsTopic.connect(self.stage.topic)
+        return SnsTopic.connect(self.stage.topic, after_files=self.stage.takes_files)
 
     def file_bucket(self, function_arn: str) -> FileBucket:
         """The bucket of files; ``function_arn`` says in which account and region."""

@@ -20,10 +20,13 @@ class SnsTopic:
         self._arn = ""
 
     @classmethod
-    def connect(cls, name: str) -> SnsTopic:
-        """Make the topic and its client; raises :class:`PublishError` where no region is configured."""
+    def connect(cls, name: str, *, after_files: bool) -> SnsTopic:
+        """Make the topic and its client; raises :class:`PublishError` where no region is configured.
+
+        ``after_files``: a form's files may be put before, which leaves less of API Gateway's time-out.
+        """
         try:
-            return cls(client("sns"), name)
+            return cls(client("sns", connect=1, read=4, attempts=2) if after_files else client("sns"), name)
         except AwsError as error:
             raise PublishError(error.reason) from error
 

@@ -24,6 +24,7 @@ from chalicelib.adapters import aws
 from chalicelib.adapters.dynamodb_items import from_item
 from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.notifier_client import NotifierClient
+from chalicelib.adapters.secrets import ParameterSecrets
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Container
 from chalicelib.errors import (
@@ -35,12 +36,13 @@ from chalicelib.errors import (
     PublishError,
     StoreError,
 )
+from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
-from chalicelib.settings import SettingsError
+from chalicelib.settings import FileRules, SettingsError, Spam
 from tests.conftest import Log
 from tests.dynamodb import LocalTable
 from tests.fakes import FUNCTION_ARN, NOW, message, site, stage
@@ -551,6 +553,35 @@ def test_a_claim_lasts_as_long_as_its_write_the_call_and_the_write_of_the_outcom
     assert write + (invoke[0] + invoke[1]) * invoke[2] + write <= CLAIM_SECONDS < 60, (
         "and over before Lambda's first retry"
     )
+
+
+@pytest.mark.parametrize("files", [None, FileRules(2, 1024, ("image",))])
+@pytest.mark.parametrize("points", [{}, {"rate": 10}, {"proof_of_work": 10}])
+def test_a_form_is_answered_before_api_gateway_gives_up_however_slow_all_that_its_function_calls(
+    points: dict[str, int], files: FileRules | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its visitor gets the gateway's own answer, and what was typed is lost."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    it, form = Container({}), site()._replace(files=files, spam=Spam(points=points))
+    vars(it)["stage"] = stage()._replace(sites={form.name: form})
+    clients: dict[str, Callable[[], Any]] = {  # By what the function may call, so that a new call is noticed.
+        "ssm:GetParameters": lambda: cast(ParameterSecrets, it.spam_key_secret)._ssm,
+        "s3:PutObject": lambda: it.file_bucket(FUNCTION_ARN)._s3,  # One round: all files at once.
+        "sns:Publish": lambda: cast(SnsTopic, it.topic)._sns,
+    }
+    (function,) = (spec for spec in FUNCTIONS if spec.name == "api_handler")
+    called = [action for grant in function.grants if grant.needed(it.stage) for action in grant.actions]
+    assert ("s3:PutObject" in called, "ssm:GetParameters" in called) == (bool(files), bool(points))
+    api_gateway, start_and_answer = 29, 2
+    assert function.timeout <= api_gateway
+    assert sum(longest_call(clients[action]()) for action in called) + start_and_answer <= function.timeout
+
+
+def longest_call(client: Any) -> float:
+    """Seconds, by botocore's standard mode: before attempt n + 1 it waits up to 2 ** (n - 1)."""
+    limits = client.meta.config
+    attempts = limits.retries["total_max_attempts"]
+    return float((limits.connect_timeout + limits.read_timeout) * attempts + 2 ** (attempts - 1) - 1)
 
 
 def test_a_resource_lies_beside_the_function_that_runs() -> None:
