@@ -279,7 +279,7 @@ class Stage(NamedTuple):
 
     @property
     def spam_key_parameter(self) -> str:
-        """The parameter with the key that signs challenges and hashes senders' addresses."""
+        """The parameter with the key that signs challenges and the inbox's links, and hashes senders' addresses."""
         return f"{self.parameters}/spam/key"
 
     @property

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ops.deploy import deployment
 from website.__main__ import words_by_hand
 
 CODE = re.compile(r"^ *(```|~~~).*?^ *\1", re.DOTALL | re.MULTILINE)
@@ -49,6 +51,13 @@ def test_every_link_leads_somewhere(root: Path) -> None:
         if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target))
     ]
     assert broken == []
+
+
+def test_the_page_about_deploying_has_every_step(root: Path) -> None:
+    code = inspect.getsource(deployment.deploy) + inspect.getsource(deployment._steps)
+    steps = re.findall(r'Step\("(\w+)"', code)
+    rows = re.findall(r"^\| \*\*(\w+)\*\* \|", (root / "docs/deploying.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted([*steps, "rendered"])
 
 
 def test_words_that_commands_write_and_those_of_a_kind_of_channel_are_not_counted(tmp_path: Path) -> None:
