@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from chalicelib.adapters.providers import email as email_provider
 from chalicelib.adapters.providers import kind_of
 from chalicelib.adapters.providers.email import SesNotifier
 from chalicelib.adapters.providers.pushover import CHECK_TIMEOUT, PushoverNotifier
-from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, InvalidRequestError, SecretsError
 from chalicelib.handlers import notify
@@ -39,23 +37,23 @@ VALID = {"status": 1, "group": 0, "devices": ["phone"], "licenses": ["iOS"], "re
 LIMITS = {"limit": 10_000, "remaining": 7_496, "reset": NOW + 60, "status": 1, "request": "req-2"}
 
 
+def told(error: ChannelUnavailableError) -> tuple[str, int | None]:
+    return error.message, error.retry_after
+
+
 # The function
 
 
-def test_a_check_is_answered_by_the_contract_and_delivers_nothing() -> None:
-    notifier = RecordingNotifier(quota=Quota(10, 7, NOW))
+@pytest.mark.parametrize(
+    ("quota", "answered"), [(Quota(10, 7, NOW), {"limit": 10, "remaining": 7, "reset": NOW}), (None, None)]
+)
+def test_a_check_is_answered_by_the_contract_and_delivers_nothing(quota: Quota | None, answered: object) -> None:
+    notifier = RecordingNotifier(quota=quota)
     with override_container(FakeContainer(stage(), providers={"pushover": notifier})):
         answer = notify.handle("pushover", ASKED.as_request(), None)
-    assert answer == {"channel": "pushover", "checked": True, "quota": {"limit": 10, "remaining": 7, "reset": NOW}}
+    assert answer == {"channel": "pushover", "checked": True, "quota": answered}
     fits("notify", "answer", answer)
     assert (notifier.delivered, notifier.checked) == ([], [ASKED])
-
-
-def test_a_quota_that_nobody_knows_is_null() -> None:
-    with override_container(FakeContainer(stage(), providers={"pushover": RecordingNotifier()})):
-        answer = notify.handle("pushover", ASKED.as_request(), None)
-    assert answer == {"channel": "pushover", "checked": True, "quota": None}
-    fits("notify", "answer", answer)
 
 
 # Pushover
@@ -85,16 +83,6 @@ def pushover(session: requests.Session, provider: Provider) -> Pushover:
     return Pushover(session, provider.url)
 
 
-def test_pushover_is_asked_for_both_secrets_and_the_quota_and_sent_no_message(
-    pushover: Pushover, provider: Provider
-) -> None:
-    provider.answers(VALID, LIMITS)
-    assert pushover.notifier.check(ASKED) == Quota(10_000, 7_496, NOW + 60)
-    assert provider.paths == ["/1/users/validate.json", f"/1/apps/limits.json?token={TOKEN}"]
-    assert provider.forms[0] == {"token": [TOKEN], "user": [USER]}
-    assert pushover.saw == [Quota(10_000, 7_496, NOW + 60)]
-
-
 class WatchedSession(requests.Session):
     """Remembers how long each answer is waited for, and whether a redirect would be followed."""
 
@@ -107,7 +95,7 @@ class WatchedSession(requests.Session):
         return super().send(request, **more)
 
 
-def test_the_function_asks_by_its_own_session_waits_a_bounded_time_and_takes_the_token_nowhere_else(
+def test_pushover_is_asked_for_both_secrets_and_the_quota_sent_no_message_and_waited_for_a_bounded_time(
     provider: Provider,
 ) -> None:
     watched, saw = WatchedSession(), list[Quota]()
@@ -121,6 +109,8 @@ def test_the_function_asks_by_its_own_session_waits_a_bounded_time_and_takes_the
     notifier: Any = kind_of("pushover").make_notifier(tools)  # type: ignore[misc]
     assert notifier.check(ASKED) == Quota(10_000, 7_496, NOW + 60)
     assert saw == [Quota(10_000, 7_496, NOW + 60)]
+    assert provider.paths == ["/1/users/validate.json", f"/1/apps/limits.json?token={TOKEN}"]
+    assert provider.forms[0] == {"token": [TOKEN], "user": [USER]}
     assert watched.waits == [(CHECK_TIMEOUT, False)] * 2
 
 
@@ -129,9 +119,7 @@ def test_a_secret_that_pushover_refuses_is_read_anew_next_time(
     pushover: Pushover, provider: Provider, wrong: str
 ) -> None:
     provider.answers({wrong: "invalid", "errors": [f"{wrong} is invalid"], "status": 0, "request": "r"}, status=400)
-    error = pushover.fails()
-    assert error.message == f"Pushover would not deliver: {wrong} is invalid"
-    assert error.retry_after == WAIT_FOR_OWNER
+    assert told(pushover.fails()) == (f"Pushover would not deliver: {wrong} is invalid", WAIT_FOR_OWNER)
     assert pushover.secrets.forgotten == 1
 
 
@@ -152,8 +140,7 @@ def test_any_other_answer_is_no_check(pushover: Pushover, provider: Provider, st
 
 def test_a_quota_that_is_used_up_fails_until_its_reset(pushover: Pushover, provider: Provider) -> None:
     provider.answers(VALID, {**LIMITS, "remaining": 0})
-    error = pushover.fails()
-    assert (error.message, error.retry_after) == ("over Pushover's quota", 60)
+    assert told(pushover.fails()) == ("over Pushover's quota", 60)
 
 
 @pytest.mark.parametrize("limits", [{}, {**LIMITS, "limit": "many"}, {"status": 0}])
@@ -203,8 +190,8 @@ class Ses:
             "get_email_identity", {"VerifiedForSendingStatus": verified}, {"EmailIdentity": identity}
         )
 
-    def lets(self, *, enabled: bool = True, limit: float = 200.0, sent: float = 13.0) -> None:
-        quota = {"Max24HourSend": limit, "SentLast24Hours": sent, "MaxSendRate": 1.0}
+    def lets(self, *, enabled: bool = True, sent: float = 13.0) -> None:
+        quota = {"Max24HourSend": 200.0, "SentLast24Hours": sent, "MaxSendRate": 1.0}
         self.stub.add_response("get_account", {"SendingEnabled": enabled, "SendQuota": quota}, {})
 
     def fails(self) -> ChannelUnavailableError:
@@ -218,13 +205,6 @@ class Ses:
 @pytest.fixture
 def ses(stubbed: Callable[[str], tuple[Any, Stubber]]) -> Ses:
     return Ses(stubbed)
-
-
-def test_ses_is_asked_for_the_senders_identity_and_the_account(ses: Ses) -> None:
-    ses.knows()
-    ses.lets()
-    assert ses.notifier.check(ASKED) == Quota(200, 187)
-    ses.stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(
@@ -244,15 +224,11 @@ def test_the_identity_is_the_one_that_ses_takes(
     ses.notifier.check(ASKED)
 
 
-def test_an_unlimited_quota_is_none(ses: Ses) -> None:
-    ses.knows()
-    ses.lets(limit=-1.0)
-    assert ses.notifier.check(ASKED) is None
-
-
 @pytest.mark.parametrize(
     ("quota", "expected"),
     [
+        ({"Max24HourSend": 200.0, "SentLast24Hours": 13.0}, Quota(200, 187)),
+        ({"Max24HourSend": -1.0, "SentLast24Hours": 13.0}, None),
         ({"Max24HourSend": 200.0}, Quota(200, 200)),
         ({"Max24HourSend": 1.0, "SentLast24Hours": 0.0}, Quota(1, 1)),
         ({"Max24HourSend": 0.0}, None),
@@ -260,16 +236,13 @@ def test_an_unlimited_quota_is_none(ses: Ses) -> None:
         ({}, None),
     ],
 )
-def test_a_quota_that_ses_tells_in_part_is_what_is_known_of_it(
+def test_ses_is_asked_for_the_senders_identity_and_what_it_tells_of_the_accounts_quota(
     ses: Ses, quota: dict[str, float], expected: Quota | None
 ) -> None:
     ses.knows()
     ses.stub.add_response("get_account", {"SendingEnabled": True, "SendQuota": quota}, {})
     assert ses.notifier.check(ASKED) == expected
-
-
-def told(error: ChannelUnavailableError) -> tuple[str, int | None]:
-    return error.message, error.retry_after
+    ses.stub.assert_no_pending_responses()
 
 
 def test_an_identity_that_is_not_verified_an_account_that_may_not_send_and_a_full_day_fail(ses: Ses) -> None:
@@ -312,21 +285,9 @@ def test_a_check_prepares_a_webhook_and_only_a_message_is_posted(session: reques
     notifier.notify(ASKED)
     assert provider.paths == ["/"]
     tools.local = False
-    with pytest.raises(ChannelUnavailableError, match="own/url"):
-        kind_of("webhook").make_notifier(tools).check(ASKED)  # type: ignore[misc]
-
-
-@pytest.mark.parametrize(
-    ("values", "says"),
-    [
-        ({"url": "http://www.example.com/hook", "secret": "whsec_" + "QUJD" * 8}, "own/url"),
-        ({"url": "https://www.example.com/hook", "secret": "short"}, "own/secret"),
-    ],
-)
-def test_a_webhook_whose_secrets_cant_be_used_fails(
-    session: requests.Session, values: dict[str, str], says: str
-) -> None:
-    with pytest.raises(ChannelUnavailableError, match=says) as caught:
-        WebhookNotifier(session, Parameters(values), hook()).check(ASKED)
-    assert json.loads(str(caught.value))["retry_after"] > 0
-    assert "example.com" not in str(caught.value)
+    for name, value in (("url", provider.url), ("secret", "short")):
+        secrets.values |= {"url": "https://www.example.com/hook", name: value}
+        with pytest.raises(ChannelUnavailableError, match=f"own/{name}") as caught:
+            kind_of("webhook").make_notifier(tools).check(ASKED)  # type: ignore[misc]
+        assert caught.value.retry_after == WAIT_FOR_OWNER
+        assert value not in str(caught.value)

@@ -19,14 +19,12 @@ from standardwebhooks import Webhook
 from urllib3.exceptions import MaxRetryError
 
 from chalicelib.adapters.provider_http import TOTAL_TIMEOUT
-from chalicelib.adapters.providers import webhook
 from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.errors import (
     ChannelRejectedError,
     ChannelUnavailableError,
     ChannelUncertainError,
     FunctionError,
-    InvalidRequestError,
 )
 from chalicelib.logic.webhook_request import webhook_id
 from chalicelib.settings import Channel
@@ -49,13 +47,12 @@ class Hooked:
         self.parameters = Parameters({"url": url, "secret": SECRET})
         self.now = float(NOW)
         self.whole = TOTAL_TIMEOUT
-        self.local = True
 
     def container(self, *channels: Channel) -> FakeContainer:
         stage = notifiers.stage_of(*(channels or (channel(),)))
         providers = {
             name: WebhookNotifier(
-                self.session, self.parameters, each, local=self.local, clock=lambda: self.now, total_timeout=self.whole
+                self.session, self.parameters, each, local=True, clock=lambda: self.now, total_timeout=self.whole
             )
             for name, each in stage.channels.items()
         }
@@ -131,13 +128,6 @@ def test_while_a_secret_changes_both_verify(hooked: Hooked, provider: Provider) 
     assert verified(provider, secret=SECRET) == verified(provider, secret=OLD_SECRET)
 
 
-def test_what_was_tampered_with_does_not_verify(hooked: Hooked, provider: Provider) -> None:
-    hooked.invoke()
-    provider.bodies[0] = provider.bodies[0].replace(b"MARKER", b"FORGED")
-    with pytest.raises(Exception, match="No matching signature"):
-        verified(provider)
-
-
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_every_2xx_is_delivered(hooked: Hooked, provider: Provider, status: int) -> None:
     provider.status = status
@@ -157,8 +147,7 @@ def test_each_format_is_sent_unsigned_in_its_services_form(
     hooked.invoke(REQUEST, channel(format=kind))
     assert key in json.loads(provider.bodies[0])
     assert "webhook-signature" not in provider.sent[0]
-    expected = {"discord": f"{PATH}?wait=true"}
-    assert provider.paths == [expected.get(kind, PATH)]
+    assert provider.paths == [f"{PATH}?wait=true" if kind == "discord" else PATH]
 
 
 def test_a_template_is_filled_in_and_signed_if_so_wished(hooked: Hooked, provider: Provider) -> None:
@@ -190,10 +179,7 @@ def test_fixed_headers_are_sent(hooked: Hooked, provider: Provider) -> None:
     [
         ("discord", b'{"id": "1234567890"}', {}, "1234567890"),
         ("teams", b"", {"x-ms-workflow-run-id": "0858"}, "0858"),
-        ("discord", b"{}", {}, ""),
-        ("discord", b"[1]", {}, ""),
-        ("discord", b"<html>", {}, ""),
-        ("discord", b'{"id": {"a": 1}}', {}, ""),
+        *(("discord", body, {}, "") for body in (b"{}", b"[1]", b"<html>", b'{"id": {"a": 1}}')),
         ("discord", b'{"id": "MARKER with spaces"}', {}, ""),
         ("discord", b'{"id": "abc"' + b" " * (16 * 1024 - 13) + b"}", {}, "abc"),
         pytest.param("discord", b'{"id": "abc"' + b" " * 16 * 1024 + b"}", {}, "", id="longer than what is read"),
@@ -207,21 +193,6 @@ def test_the_reference_is_the_services_id_of_it_or_the_webhook_id(
     provider.body, provider.headers = body, headers
     found = hooked.invoke(REQUEST, channel(format=kind))["reference"]
     assert found == (reference or webhook_id("id-1", "own"))
-
-
-def test_the_request_says_which_of_several_channels(hooked: Hooked, provider: Provider) -> None:
-    both = channel("slack", format="slack"), channel("own")
-    assert hooked.invoke({**REQUEST, "channel": "slack"}, *both)["channel"] == "slack"
-    assert "text" in json.loads(provider.bodies[0])
-    without = {name: value for name, value in REQUEST.items() if name != "channel"}
-    assert hooked.fails(InvalidRequestError, without, *both).key == "channel"
-    assert len(provider.bodies) == 1
-
-
-def test_an_option_that_there_is_not_reaches_nobody(hooked: Hooked, provider: Provider) -> None:
-    error = hooked.fails(InvalidRequestError, {**REQUEST, "options": {"priority": 3}})
-    assert (error.message, error.key) == ("options: a channel of kind webhook has none", "options")
-    assert provider.bodies == []
 
 
 # What answers mean
@@ -299,21 +270,8 @@ def test_a_redirect_is_not_followed_and_waits(hooked: Hooked, provider: Provider
 @pytest.mark.parametrize(
     ("status", "means"),
     [
-        (500, ChannelUnavailableError),
-        (501, ChannelUnavailableError),
-        (502, ChannelUncertainError),
-        (503, ChannelUnavailableError),
-        (504, ChannelUncertainError),
-        (520, ChannelUncertainError),
-        (521, ChannelUnavailableError),
-        (522, ChannelUnavailableError),
-        (524, ChannelUncertainError),
-        (599, ChannelUnavailableError),
-        (600, ChannelUncertainError),
-        (999, ChannelUncertainError),
-        (408, ChannelUnavailableError),
-        (409, ChannelUnavailableError),
-        (425, ChannelUnavailableError),
+        *((status, ChannelUnavailableError) for status in (408, 409, 425, 500, 501, 503, 521, 522, 599)),
+        *((status, ChannelUncertainError) for status in (502, 504, 520, 524, 600, 999)),
     ],
 )
 def test_a_failure_of_the_moment_is_tried_again_and_a_proxys_is_uncertain(
@@ -338,14 +296,8 @@ def test_a_failure_of_the_moment_is_tried_again_and_a_proxys_is_uncertain(
         ("99", b'{"retry_after": 5}', 5),
         ("99999999999", b"", 86_400),
         ("inf", b"", 86_400),
-        ("0", b"", None),
-        ("-1", b"", None),
-        ("nan", b"", None),
-        ("soon", b"", None),
-        ("Thu, 01 Jan 2025 00:00:00 GMT", b"", None),
-        ("", b'{"retry_after": true}', None),
-        ("", b"[1]", None),
-        ("", b"", None),
+        *((told, b"", None) for told in ("", "0", "-1", "nan", "soon", "Thu, 01 Jan 2025 00:00:00 GMT")),
+        *(("", body, None) for body in (b'{"retry_after": true}', b"[1]")),
     ],
 )
 def test_a_receivers_own_wait_counts_within_a_day(
@@ -357,6 +309,12 @@ def test_a_receivers_own_wait_counts_within_a_day(
     assert found == (wait or (60 if status == 429 else None))
 
 
+NO_WORD = (
+    *(b"MARKER wrote this", b'{"code": "MARKER wrote this"}', b'{"code": 1000000}', b'{"error": {"code": 0}}'),
+    *(b'{"code": true}', b"[" * 10_000, b"\xff\xfe", b"x" * 65),
+)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -365,16 +323,9 @@ def test_a_receivers_own_wait_counts_within_a_day(
         (b'{"message": "Unknown Webhook MARKER", "code": 10015}', "own answered 410 (10015)"),
         (b'{"code":40301,"http":403,"error":"forbidden"}', "own answered 410 (40301)"),
         (b'{"error": {"code": "WorkflowNotFound", "message": "MARKER"}}', "own answered 410 (WorkflowNotFound)"),
-        (b"MARKER wrote this", "own answered 410"),
-        (b'{"code": "MARKER wrote this"}', "own answered 410"),
-        (b'{"code": 1000000}', "own answered 410"),
         (b'{"code": 999999}', "own answered 410 (999999)"),
         (b'{"code": 1}', "own answered 410 (1)"),
-        (b'{"error": {"code": 0}}', "own answered 410"),
-        (b'{"code": true}', "own answered 410"),
-        (b"[" * 10_000, "own answered 410"),
-        (b"\xff\xfe", "own answered 410"),
-        (b"x" * 65, "own answered 410"),
+        *((body, "own answered 410") for body in NO_WORD),
     ],
 )
 def test_a_services_word_for_an_error_is_told_and_no_sentence_of_it(
@@ -398,11 +349,6 @@ def test_the_whole_has_a_bound_even_where_each_byte_comes_in_time(
     assert len(provider.bodies) == 1
 
 
-def test_a_read_that_takes_too_long_is_told_as_such(hooked: Hooked) -> None:
-    hooked.session.mount("http://", RaisingAdapter(requests.exceptions.ReadTimeout("PATHSECRET")))
-    assert hooked.fails(ChannelUncertainError).message == "own did not answer in time"
-
-
 def test_a_certificate_that_is_not_valid_waits_for_the_owner(hooked: Hooked, session: requests.Session) -> None:
     # In the very wrapping in which requests hands it on, as it was seen with a self-signed certificate.
     told = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError(1, "PATHSECRET: self-signed certificate"))
@@ -415,37 +361,21 @@ def test_a_certificate_that_is_not_valid_waits_for_the_owner(hooked: Hooked, ses
 # What the parameters hold
 
 
-def test_only_a_channel_that_signs_needs_a_signing_secret() -> None:
-    def needed(it: Channel) -> list[str]:
-        return [secret.name for secret in webhook.KIND.needed_secrets(it)]
-
-    assert needed(channel()) == needed(channel(format="template", signed=True)) == ["url", "secret"]
-    assert needed(channel(format="slack")) == ["url"]
-
-
 @pytest.mark.parametrize(
-    ("kind", "name", "value"),
+    ("name", "value"),
     [
-        ("standard", "url", "http://PATHSECRET.example.com/"),
-        ("standard", "url", "https://user:PATHSECRET@example.com/"),
-        ("standard", "url", "PATHSECRET"),
-        ("standard", "secret", "PATHSECRET"),
-        ("standard", "secret", "whsec_c2hvcnQ="),
+        ("url", "http://PATHSECRET.example.com/"),
+        ("url", "https://user:PATHSECRET@example.com/"),
+        ("secret", "PATHSECRET"),
     ],
 )
 def test_a_parameter_that_cant_be_used_is_named_waits_and_is_read_anew(
-    hooked: Hooked, provider: Provider, kind: str, name: str, value: str
+    hooked: Hooked, provider: Provider, name: str, value: str
 ) -> None:
     hooked.parameters.values[name] = value
-    error = hooked.fails(ChannelUnavailableError, REQUEST, channel(format=kind))
+    error = hooked.fails(ChannelUnavailableError)
     assert error.message.startswith(f"the parameter own/{name} can't be used: expected ")
     assert (error.retry_after, hooked.parameters.forgotten) == (3600, 1)
-    assert provider.bodies == []
-
-
-def test_plain_http_is_for_stage_local_alone(hooked: Hooked, provider: Provider) -> None:
-    hooked.local = False
-    hooked.fails(ChannelUnavailableError)
     assert provider.bodies == []
 
 
