@@ -17,8 +17,8 @@ from chalicelib.adapters.summaries import SummaryTable
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError
 from chalicelib.logic.message_pages import Selection
-from chalicelib.logic.notification import MAX_TITLE, Notification
-from chalicelib.logic.published_notification import MAX_LINK, MAX_MESSAGE
+from chalicelib.logic.notification import Notification
+from chalicelib.logic.published_notification import MAX_MESSAGE
 from chalicelib.logic.ring_budget import BUDGET_SHARES
 from chalicelib.logic.summary import message_line
 from chalicelib.settings import Channel, Notifications, Stage
@@ -28,6 +28,7 @@ from tests.declared import declared_channel
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, FakeContainer, RecordingNotifier, RecoveringNotifier, SpentRings, message, site
 
+DEFAULT = ("pushover", "team")
 STAGE = Stage(
     "dev",
     {"default": site("default", "pushover"), "shop": site("shop", "mail")},
@@ -38,7 +39,7 @@ STAGE = Stage(
         "unused": Channel("unused", "webhook", retry_uncertain=True, pause=5, url=""),
     },
     limits=None,  # type: ignore[arg-type]
-    notifications=Notifications(("pushover", "team")),
+    notifications=Notifications(DEFAULT),
 )
 PUBLICATION = "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
 AT = "2026-11-20T07:00:00.123Z"
@@ -102,11 +103,7 @@ def test_a_notification_is_stored_and_delivered_whatever_attributes_it_has(
     assert answer == {
         "source": "herald.notification",
         "action": "delivered",
-        "message": {
-            "id": PUBLICATION,
-            "site": "notifications",
-            "channels": {"pushover": "delivered", "team": "delivered"},
-        },
+        "message": {"id": PUBLICATION, "site": "notifications", "channels": dict.fromkeys(DEFAULT, "delivered")},
     }
     for rung in world.rung:
         assert (rung.title, rung.message, rung.timestamp) == ("Backup", "It has failed.", SECOND)
@@ -129,12 +126,6 @@ def test_priority_and_link_are_said_in_the_terms_of_each_provider(world: World) 
     assert by_channel[5].options == {"priority": 5, "link": link}
     assert by_channel[None].options == {}
     assert by_channel[None].message == f"It has failed.\n\n{link}"
-
-
-def test_named_channels_alone_deliver(world: World) -> None:
-    answer = world.publish(WHOLE | {"channels": ["mail"]})
-    assert answer["message"]["channels"] == {"mail": "delivered"}
-    assert len(world.rung) == 1
 
 
 def test_a_hundred_publications_with_one_key_ring_once_and_each_is_found(world: World) -> None:
@@ -206,9 +197,7 @@ def test_beyond_the_budget_of_rings_a_summary_counts_it_with_its_title(world: Wo
     world.container.__dict__.update({"ring_budget": spent, "summaries": summaries})
     answer = world.publish(WHOLE | {"channels": ["mail"]})
     assert (answer["action"], answer["message"]["channels"]) == ("summarized", {"mail": "summarized"})
-    assert spent.asked == [("mail", len(BUDGET_SHARES) - 1)], (
-        "a program that was granted the topic counts as a person does"
-    )
+    assert spent.asked == [("mail", len(BUDGET_SHARES) - 1)], "a program that may publish counts as a person does"
     batch = summaries.take_batch("mail", "run-1", SECOND + 600, SECOND + 660)
     assert batch is not None
     assert (batch.count, batch.newest) == (1, PUBLICATION)
@@ -218,40 +207,23 @@ def test_beyond_the_budget_of_rings_a_summary_counts_it_with_its_title(world: Wo
 BAD: list[tuple[object, str, str]] = [
     ("hello MARKER", "message", 'expected a JSON object with "kind": "notification", found other text'),
     ("", "message", "expected a JSON object"),
-    ("{", "message", "expected a JSON object"),
-    ("[" * 100_000, "message", "expected a JSON object"),
-    ("null", "kind", 'kind: expected "notification"'),
     ('"MARKER"', "kind", 'kind: expected "notification"'),
     ([WHOLE], "kind", 'kind: expected "notification"'),
-    ({}, "kind", 'kind: expected "notification"'),
-    ({"AlarmName": "MARKER", "NewStateValue": "ALARM", "OldStateValue": "OK"}, "kind", "kind: expected"),
-    (WHOLE | {"kind": "contact"}, "kind", "kind: expected"),
     ({"version": 1, "id": "i", "site": "s", "received_at": "MARKER", "fields": {"message": "MARKER"}}, "kind", "kind"),
     ({key: value for key, value in WHOLE.items() if key != "version"}, "version", "version: expected 1"),
-    (WHOLE | {"version": 2}, "version", "version: expected 1"),
     (WHOLE | {"version": "1"}, "version", "version: expected 1"),
     ({key: value for key, value in WHOLE.items() if key != "title"}, "title", "expected a text that is not empty"),
     (WHOLE | {"title": " \n"}, "title", "expected a text that is not empty"),
     (WHOLE | {"title": ["MARKER"]}, "title", "expected a text that is not empty"),
-    (
-        WHOLE | {"title": "x" * (MAX_TITLE + 1)},
-        "title",
-        f"expected at most {MAX_TITLE} characters, found {MAX_TITLE + 1}",
-    ),
     (WHOLE | {"message": 7}, "message", "expected a text that is not empty"),
-    (WHOLE | {"message": "x" * (MAX_MESSAGE + 1)}, "message", f"expected at most {MAX_MESSAGE} characters"),
     (WHOLE | {"priority": "MARKER"}, "priority", "expected one of: low, normal, high, emergency"),
     (WHOLE | {"priority": 2}, "priority", "expected a text"),
     (WHOLE | {"link": "javascript:MARKER"}, "link", "expected an address such as https://"),
     (WHOLE | {"link": "https://www.example.com/\nName: MARKER"}, "link", "expected an address"),
-    (WHOLE | {"link": "https://" + "x" * MAX_LINK}, "link", f"expected at most {MAX_LINK} characters"),
-    (WHOLE | {"channels": []}, "channels", "expected a list of one or more of: pushover, mail, team"),
     (WHOLE | {"channels": ["pushover", "MARKER"]}, "channels", "expected a list of one or more of"),
     (WHOLE | {"channels": ["unused"]}, "channels", "expected a list of one or more of"),
-    (WHOLE | {"channels": "pushover"}, "channels", "expected a list of one or more of"),
     (WHOLE | {"channels": [["pushover"]]}, "channels", "expected a list of one or more of"),
     (WHOLE | {"key": ""}, "key", "expected a text that is not empty"),
-    (WHOLE | {"key": "x" * 129}, "key", "expected at most 128 characters, found 129"),
     (WHOLE | {"text": "MARKER"}, "text", "text: unknown; expected version, kind, title, message and, optionally"),
 ]
 
@@ -267,11 +239,8 @@ def test_what_is_no_notification_is_rejected_at_once_and_its_sender_can_look_up_
     assert reason in answer["message"]["rejected"]["reason"]
     stored = world.look_up()
     assert stored is not None
-    assert (stored["state"], stored["held"], stored["rejected"]) == (
-        "rejected",
-        "rejected",
-        answer["message"]["rejected"],
-    )
+    assert (stored["state"], stored["held"]) == ("rejected", "rejected")
+    assert stored["rejected"] == answer["message"]["rejected"]
     assert (stored["fields"], stored["channels"], stored["due_at"]) == ({}, {}, None)
     assert stored["expires_at"] == SECOND + PUBLICATION_DAYS * DAY
     assert world.rung == []
