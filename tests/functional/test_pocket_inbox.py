@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html import unescape
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -20,7 +21,7 @@ import pytest
 from chalicelib.adapters.aws import ServiceError
 from chalicelib.adapters.file_bucket import FileBucket, StoredFile
 from chalicelib.composition import override_container
-from chalicelib.errors import FilesError, SecretsError
+from chalicelib.errors import FilesError
 from chalicelib.handlers import inbox
 from chalicelib.inbox.views import CSRF
 from chalicelib.logic.delivery_types import Delivery, Record, State
@@ -29,13 +30,12 @@ from chalicelib.logic.inbox_links import FRESH_LINKS, LINK_LIFE, Link, link_toke
 from chalicelib.logic.inbox_sessions import SESSION_LIFE, Session, session_token
 from chalicelib.logic.message import Message
 from chalicelib.logic.message_files import DeclaredFile, FileFacts, facts_key
-from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
 from chalicelib.logic.stored_messages import Marked, OwnerMark
 from chalicelib.settings import Channel, FileRules, Site, Stage
 from tests.dynamodb import LocalTable
-from tests.fakes import FUNCTION_ARN, NOW, Context, FakeContainer
+from tests.fakes import FUNCTION_ARN, NOW, Context, FakeContainer, MissingKey, RecordingNotifier
 from tests.fakes import stage as plain_stage
 from tests.images import photo
 
@@ -85,40 +85,17 @@ class Parameters:
         raise AssertionError("nothing refuses the stage's key")
 
 
-class Phone:
-    """Keeps what was sent."""
-
-    quota = None
-
-    def __init__(self) -> None:
-        self.sent: list[Notification] = []
-
-    def notify(self, notification: Notification) -> str:
-        self.sent.append(notification)
-        return "reference"
-
-    def check(self, notification: Notification) -> None:
-        raise AssertionError("nothing is checked here")
-
-
-class Runs:
-    """Keeps for which messages ``destined`` was to run."""
-
-    def __init__(self) -> None:
-        self.queued: list[DueMessage] = []
-
-    def run(self, message: DueMessage) -> None:
-        self.queued.append(message)
-
-
 class PocketContainer(FakeContainer):
     """A container with the table in this process."""
 
     def __init__(self) -> None:
         stage = pocket_stage()
-        self.phone, self.runs, self.time = Phone(), Runs(), NOW
+        self.phone, self.time = RecordingNotifier(), NOW
+        self.queued: list[DueMessage] = []
+        """For which messages ``destined`` was to run."""
         self.table = LocalTable(stage.table)
-        super().__init__(stage, destined=self.runs, notifiers={"phone": self.phone, "other": self.phone})
+        notifiers = dict.fromkeys(("phone", "other"), self.phone)
+        super().__init__(stage, destined=SimpleNamespace(run=self.queued.append), notifiers=notifiers)
         self.__dict__ |= {"_dynamodb": self.table, "inbox_parameters": Parameters()}
 
     def now(self) -> int:
@@ -195,6 +172,12 @@ def address(message: Message, channel: str = "phone", ends_at: int = NOW + LINK_
     return f"open?token={link_token(Link(channel, message.id, ends_at), 'dev', key)}"
 
 
+def csrf_of(page: Mapping[str, Any]) -> str:
+    found = re.search(rf'name="{CSRF}" value="([^"]*)"', page["body"])
+    assert found
+    return found[1]
+
+
 def reads(container: PocketContainer) -> list[str]:
     return [call.operation for call in container.table.calls]
 
@@ -215,10 +198,8 @@ def nothing_typed_runs(browser: Browser) -> Iterator[None]:
     assert not [page for page in pages if "<script" in page or "<img src=x" in page]
 
 
-def test_the_link_of_a_notification_opens_its_message(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
-    link = container.inbox_link("phone", message)
+def test_the_link_of_a_notification_opens_its_message(browser: Browser, message: Message) -> None:
+    link = browser.container.inbox_link("phone", message)
     assert link.startswith(f"https://{HOST}/open?token=")
     assert len(link) < 512
     page = browser.opens(link)
@@ -261,14 +242,12 @@ def test_an_image_is_shown_to_who_gets_the_sites_messages(
         assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_preview_as_often_as_it_likes_uses_no_link_up_and_reads_nothing(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
-    container.table.calls.clear()
+def test_a_preview_as_often_as_it_likes_uses_no_link_up_and_reads_nothing(browser: Browser, message: Message) -> None:
+    browser.container.table.calls.clear()
     for agent in PREVIEWS:
         for method in ("GET", "HEAD"):
             assert browser.asks(method, address(message), headers={"user-agent": agent})["statusCode"] == 200
-    assert reads(container) == []
+    assert reads(browser.container) == []
     assert browser.opens(address(message))["statusCode"] == 200
 
 
@@ -282,16 +261,14 @@ def test_a_link_works_once_and_a_fresh_one_goes_to_its_channel_at_most_three_tim
     for _ in range(FRESH_LINKS):
         assert "on its way" in thief.presses(spent)["body"]
     assert thief.presses(spent)["statusCode"] == 429
-    assert [sent.channel for sent in container.phone.sent] == ["phone"] * FRESH_LINKS
-    token = parse_qs(urlsplit(container.phone.sent[0].inbox).query)["token"][0]
-    assert token not in "".join(str(sent) for sent in container.phone.sent[1:]), "each is another"
-    assert browser.opens(container.phone.sent[-1].inbox)["statusCode"] == 200
+    assert [sent.channel for sent in container.phone.delivered] == ["phone"] * FRESH_LINKS
+    token = parse_qs(urlsplit(container.phone.delivered[0].inbox).query)["token"][0]
+    assert token not in "".join(str(sent) for sent in container.phone.delivered[1:]), "each is another"
+    assert browser.opens(container.phone.delivered[-1].inbox)["statusCode"] == 200
 
 
-def test_an_old_link_opens_nothing_and_offers_a_fresh_one(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
-    container.time = NOW + LINK_LIFE
+def test_an_old_link_opens_nothing_and_offers_a_fresh_one(browser: Browser, message: Message) -> None:
+    browser.container.time = NOW + LINK_LIFE
     page = browser.asks("GET", address(message), headers=TYPED)
     assert (page["statusCode"], "Send a fresh link" in page["body"]) == (410, True)
     assert browser.asks("POST", address(message))["statusCode"] == 410
@@ -313,32 +290,26 @@ def test_an_old_link_opens_nothing_and_offers_a_fresh_one(
     ],
     ids=["none", "short", "guessed", "no ascii", "long", "of another key", "of another stage", "no channel", "session"],
 )
-def test_what_this_stage_did_not_sign_is_refused_before_anything_is_read(
-    container: PocketContainer, browser: Browser, token: str
-) -> None:
+def test_what_this_stage_did_not_sign_is_refused_before_anything_is_read(browser: Browser, token: str) -> None:
     for method in ("GET", "POST"):
         answer = browser.asks(method, f"open?token={token}")
         assert answer["statusCode"] == 403
     assert browser.asks("POST", f"fresh?token={token}")["statusCode"] == 403
-    assert (reads(container), container.phone.sent) == ([], [])
+    assert (reads(browser.container), browser.container.phone.delivered) == ([], [])
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "x.y", link_token(Link("phone", "m", NOW + 9), "dev", KEY)])
-def test_a_cookie_that_is_no_session_is_refused_before_anything_is_read(
-    container: PocketContainer, browser: Browser, cookie: str
-) -> None:
+def test_a_cookie_that_is_no_session_is_refused_before_anything_is_read(browser: Browser, cookie: str) -> None:
     browser.cookie = f"{inbox.COOKIE}={cookie}"
     assert browser.asks("GET", "./")["statusCode"] == 403
-    assert reads(container) == []
+    assert reads(browser.container) == []
 
 
-def test_a_flood_of_what_was_made_up_reads_nothing_and_locks_nobody_out(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
+def test_a_flood_of_what_was_made_up_reads_nothing_and_locks_nobody_out(browser: Browser, message: Message) -> None:
     token = address(message).partition("=")[2]
-    container.table.calls.clear()
+    browser.container.table.calls.clear()
     chance = Random(0)  # noqa: S311 - guesses, not secrets
-    stranger = Browser(container)
+    stranger = Browser(browser.container)
     for number in range(500):
         guess = "".join(chance.sample(token, len(token)))
         stranger.cookie = f"{inbox.COOKIE}={guess}"
@@ -347,82 +318,63 @@ def test_a_flood_of_what_was_made_up_reads_nothing_and_locks_nobody_out(
         ]
         method, body = ("POST", f"{CSRF}={guess}" * 50) if number % 3 else ("GET", "")
         assert stranger.asks(method, path, body, headers={**OURS, "x": guess * 20})["statusCode"] == 403
-    assert (reads(container), container.phone.sent) == ([], [])
+    assert (reads(browser.container), browser.container.phone.delivered) == ([], [])
     assert browser.opens(address(message))["statusCode"] == 200
 
 
-def test_a_signature_opens_the_message_that_it_was_made_for_and_no_other(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
-    other = stored(container, "message-2", "default", Delivery())
+def test_a_signature_opens_the_message_that_it_was_made_for_and_no_other(browser: Browser, message: Message) -> None:
+    other = stored(browser.container, "message-2", "default", Delivery())
     (_, signature), (words, _) = (address(each).partition("=")[2].split(".") for each in (message, other))
     assert browser.asks("POST", f"open?token={words}.{signature}")["statusCode"] == 403
     assert browser.asks("POST", f"{address(message)}&id=message-2")["headers"]["Location"] == "message?id=message-1"
 
 
-def test_a_changed_token_is_none(container: PocketContainer, browser: Browser, message: Message) -> None:
-    token = address(message).partition("=")[2]
-    for at in range(0, len(token), 7):
-        changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
-        assert browser.asks("GET", f"open?token={changed}")["statusCode"] == 403
-
-
-def test_a_session_sees_the_sites_of_its_channel_alone(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
-    other = stored(container, "message-2", "shop", Delivery(State.REJECTED, 1, "run", 0, 0, "", "no", NOW))
+def test_a_session_sees_the_sites_of_its_channel_alone(browser: Browser, message: Message) -> None:
+    other = stored(browser.container, "message-2", "shop", Delivery(State.REJECTED, 1, "run", 0, 0, "", "no", NOW))
     browser.opens(address(message))
     hidden, absent = (browser.asks("GET", f"message?id={each}") for each in ("message-2", "gone"))
     assert (hidden["statusCode"], hidden["body"]) == (404, absent["body"]), "nobody learns that it is there"
     assert browser.asks("GET", "./?site=shop")["statusCode"] == 400
     assert "message-2" not in browser.asks("GET", "./")["body"]
     assert "message-1" in browser.asks("GET", "./")["body"]
-    page = browser.asks("GET", "message?id=message-1")
-    csrf = re.search(rf'name="{CSRF}" value="([^"]*)"', page["body"])
-    assert csrf
-    before = container.table.items()
+    csrf = csrf_of(browser.asks("GET", "message?id=message-1"))
+    before = browser.container.table.items()
     for path in EVERY_BUTTON - {"end"}:
-        assert browser.asks("POST", f"{path}?id={other.id}", f"{CSRF}={csrf[1]}")["statusCode"] == 404
-    assert (container.runs.queued, container.table.items()) == ([], before)
+        assert browser.asks("POST", f"{path}?id={other.id}", f"{CSRF}={csrf}")["statusCode"] == 404
+    assert (browser.container.queued, browser.container.table.items()) == ([], before)
 
 
-def test_looking_changes_nothing_whatever_address_is_looked_at(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
+def test_looking_changes_nothing_whatever_address_is_looked_at(browser: Browser, message: Message) -> None:
     browser.opens(address(message))
-    before = container.table.items()
+    before = browser.container.table.items()
     for path in EVERY_BUTTON | {"fresh"}:
         for method in ("GET", "HEAD"):
             assert browser.asks(method, f"{path}?id=message-1")["statusCode"] == 404
         assert browser.asks("DELETE", f"{path}?id=message-1")["statusCode"] == 405
-    assert container.table.items() == before
+    assert browser.container.table.items() == before
 
 
-def test_a_message_that_was_not_delivered_is_tried_again_by_a_button(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
+def test_a_message_that_was_not_delivered_is_tried_again_by_a_button(browser: Browser, message: Message) -> None:
     answer = browser.presses(browser.opens(address(message)), "Replay")
     assert answer["statusCode"] == 303
     page = unescape(browser.asks("GET", answer["headers"]["Location"])["body"])
     assert "are being tried" in page
     assert "to be tried again, by phone's inbox" in page
-    assert container.runs.queued == [DueMessage("message-1", "default")]
+    assert browser.container.queued == [DueMessage("message-1", "default")]
 
 
 def test_a_message_in_quarantine_is_released_by_a_button(container: PocketContainer, browser: Browser) -> None:
     held = stored(container, "held-1", "default", Delivery(), Verdict(("links",), 10, HoldReason.QUARANTINED))
     answer = browser.presses(browser.opens(address(held)), "Release")
     assert answer["statusCode"] == 303
-    assert container.runs.queued == [DueMessage("held-1", "default")]
+    assert container.queued == [DueMessage("held-1", "default")]
     record = container.messages.find_record("held-1")
     assert record is not None
     assert record.verdict.hold_reason is None
 
 
-def test_spam_is_marked_and_let_go_and_the_record_says_in_whose_inbox(
-    container: PocketContainer, browser: Browser
-) -> None:
-    message = stored(container, "message-1", "default", Delivery(State.DELIVERED, 1))
+def test_spam_is_marked_and_let_go_and_the_record_says_in_whose_inbox(browser: Browser) -> None:
+    message = stored(browser.container, "message-1", "default", Delivery(State.DELIVERED, 1))
     page = browser.opens(address(message))
     for label in ("Mark as spam", "Not spam", "Mark as answered", "Not answered"):
         page = browser.asks("GET", browser.presses(page, label)["headers"]["Location"])
@@ -430,30 +382,26 @@ def test_spam_is_marked_and_let_go_and_the_record_says_in_whose_inbox(
     text = unescape(page["body"])
     for mark in ("spam", "not spam", "answered", "not answered"):
         assert f"Marked as {mark}, by phone's inbox" in text
-    assert container.runs.queued == [], "everything was delivered, so nothing rings"
+    assert browser.container.queued == [], "everything was delivered, so nothing rings"
 
 
-def test_a_message_is_erased_with_all_that_was_written(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
+def test_a_message_is_erased_with_all_that_was_written(browser: Browser, message: Message) -> None:
     page = browser.opens(address(message))
     gone = browser.asks("GET", browser.presses(page, "Erase")["headers"]["Location"])
     assert "The message is erased." in gone["body"]
     assert "Hello message-1" not in gone["body"]
-    assert not [key for key in container.table.items() if "message-1" in key]
+    assert not [key for key in browser.container.table.items() if "message-1" in key]
     assert browser.asks("GET", "message?id=message-1")["statusCode"] == 404
 
 
 def test_the_files_of_an_erased_message_are_deleted_first(browser: Browser, container: PocketContainer) -> None:
-    class Bucket:
-        def __init__(self) -> None:
-            self.deleted: list[str] = []
+    deleted: list[str] = []
 
-        def delete_object(self, Bucket: str, Key: str, ExpectedBucketOwner: str) -> None:
-            assert "message-1" in container.table.items(), "an erasure that was interrupted can be repeated"
-            self.deleted.append(Key)
+    def delete_object(Bucket: str, Key: str, ExpectedBucketOwner: str) -> None:
+        assert "message-1" in container.table.items(), "an erasure that was interrupted can be repeated"
+        deleted.append(Key)
 
-    bucket = Bucket()
+    bucket: Any = SimpleNamespace(delete_object=delete_object)
     site = container.stage.sites["default"]._replace(files=FileRules(2, 1024, ("image",)))
     vars(container)["stage"] = container.stage._replace(sites={**container.stage.sites, "default": site})
     vars(container)["_file_bucket"] = FileBucket(bucket, container.stage, FUNCTION_ARN)
@@ -461,7 +409,7 @@ def test_the_files_of_an_erased_message_are_deleted_first(browser: Browser, cont
     message = Message("message-1", "default", NOW, {"message": "Hello"}, files=(file, file))
     container.messages.add(message, Record("run", {"phone": Delivery(State.DELIVERED, 1)}))
     assert browser.presses(browser.opens(address(message)), "Erase")["statusCode"] == 303
-    assert sorted(bucket.deleted) == [f"{where}/default/message-1/{n}" for where in ("files", "new") for n in (1, 2)]
+    assert sorted(deleted) == [f"{where}/default/message-1/{n}" for where in ("files", "new") for n in (1, 2)]
     assert not [key for key in container.table.items() if "message-1" in key]
 
 
@@ -493,19 +441,15 @@ def buttons(container: PocketContainer, browser: Browser) -> set[str]:
 def test_no_other_page_can_press_a_button(
     container: PocketContainer, browser: Browser, message: Message, headers: dict[str, str]
 ) -> None:
-    page = browser.opens(address(message))
-    csrf = re.search(rf'name="{CSRF}" value="([^"]*)"', page["body"])
+    csrf = csrf_of(browser.opens(address(message)))
     found, before = buttons(container, browser), container.table.items()
     assert {form.partition("?")[0] for form in found} == EVERY_BUTTON
-    assert csrf
     for form in [*found, address(message), address(message).replace("open", "fresh")]:
-        assert browser.asks("POST", form, f"{CSRF}={csrf[1]}", headers=headers)["statusCode"] == 403, form
-    assert (container.runs.queued, container.phone.sent, container.table.items()) == ([], [], before)
+        assert browser.asks("POST", form, f"{CSRF}={csrf}", headers=headers)["statusCode"] == 403, form
+    assert (container.queued, container.phone.delivered, container.table.items()) == ([], [], before)
 
 
-def test_a_host_header_is_not_taken_for_the_function_s_own_name(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
+def test_a_host_header_is_not_taken_for_the_function_s_own_name(browser: Browser, message: Message) -> None:
     page = browser.opens(address(message))
     forged = {"host": "evil.example", "x-forwarded-host": "evil.example", "origin": "https://evil.example"}
     assert browser.presses(page, "Replay", headers=forged)["statusCode"] == 403
@@ -540,9 +484,7 @@ def test_whatever_a_visitor_writes_in_any_field_name_or_file_is_text(
     assert unescape(page["body"]).count(XSS) >= 8
 
 
-def test_a_browser_that_names_no_fetch_site_is_known_by_its_origin(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
+def test_a_browser_that_names_no_fetch_site_is_known_by_its_origin(browser: Browser, message: Message) -> None:
     page = browser.opens(address(message))
     assert browser.presses(page, "Replay", headers={"origin": f"https://{HOST}"})["statusCode"] == 303
 
@@ -561,30 +503,25 @@ def test_a_form_without_the_session_s_token_changes_nothing(
     browser.opens(address(message))
     other = Browser(container)
     other.opens(container.inbox_link("phone", replace(message, received_at=NOW + 1)))
-    of_another = re.search(rf'name="{CSRF}" value="([^"]*)"', other.asks("GET", "./")["body"])
-    assert of_another
+    of_another = csrf_of(other.asks("GET", "./"))
     found, before = buttons(container, browser), container.table.items()
     for form in found:
-        for token in (csrf, of_another[1]):
+        for token in (csrf, of_another):
             assert browser.asks("POST", form, f"{CSRF}={token}")["statusCode"] == 403, form
-    assert (container.runs.queued, container.table.items()) == ([], before)
+    assert (container.queued, container.table.items()) == ([], before)
     assert browser.asks("GET", "./")["statusCode"] == 200
 
 
-def test_more_parameters_and_fields_than_ours_are_refused_as_wrong_ones(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
+def test_more_parameters_and_fields_than_ours_are_refused_as_wrong_ones(browser: Browser, message: Message) -> None:
     assert browser.asks("GET", f"./?{'&'.join(['a=1'] * 50)}")["statusCode"] == 400
     browser.opens(address(message))
     assert browser.asks("POST", "replay?id=message-1", "&".join(["a=1"] * 50))["statusCode"] == 403
-    assert container.runs.queued == []
+    assert browser.container.queued == []
 
 
-def test_a_session_ends_by_its_button_and_with_its_time(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
-    page, other = browser.opens(address(message)), Browser(container)
-    other.opens(container.inbox_link("phone", replace(message, received_at=NOW + 1)))
+def test_a_session_ends_by_its_button_and_with_its_time(browser: Browser, message: Message) -> None:
+    page, other = browser.opens(address(message)), Browser(browser.container)
+    other.opens(browser.container.inbox_link("phone", replace(message, received_at=NOW + 1)))
     cookie = browser.cookie
     gone = browser.presses(page, "Sign out")
     assert gone["statusCode"] == 200
@@ -592,7 +529,7 @@ def test_a_session_ends_by_its_button_and_with_its_time(
     browser.cookie = cookie
     assert browser.asks("GET", "./")["statusCode"] == 403
     assert other.asks("GET", "./")["statusCode"] == 200, "another owner's goes on"
-    container.time = NOW + SESSION_LIFE
+    browser.container.time = NOW + SESSION_LIFE
     assert other.asks("GET", "./")["statusCode"] == 403
 
 
@@ -610,7 +547,8 @@ def test_a_lost_phone_is_ended_with_all_the_links_that_it_has(
     spent = browser.opens(address(unused))
     assert (spent["statusCode"], "Send a fresh link" in spent["body"]) == (410, True)
     browser.presses(spent)
-    assert browser.opens(container.phone.sent[-1].inbox)["statusCode"] == 200, "whoever gets the channel's messages now"
+    fresh = container.phone.delivered[-1].inbox
+    assert browser.opens(fresh)["statusCode"] == 200, "whoever gets the channel's messages now"
     assert owner.asks("GET", "./")["statusCode"] == 200, "another channel's go on"
     kept_until = int(container.table.item("inbox#phone")["expires_at"]["N"])
     assert kept_until >= NOW + 60 + LINK_LIFE, "what ended the links is kept as long as they live"
@@ -643,24 +581,18 @@ def test_every_answer_forbids_scripts_frames_and_copies(browser: Browser, messag
         assert "access-control-allow-origin" not in {name.lower() for name in headers}
 
 
-def test_the_table_s_trouble_is_said_and_nothing_more(
-    container: PocketContainer, browser: Browser, message: Message
-) -> None:
+def test_the_table_s_trouble_is_said_and_nothing_more(browser: Browser, message: Message) -> None:
     browser.opens(address(message))
 
     def fails(operation: str, request: dict[str, Any]) -> None:
         raise ServiceError("ThrottlingException", 400)
 
-    container.table.before_call = fails
+    browser.container.table.before_call = fails
     answer = browser.asks("GET", "./")
     assert (answer["statusCode"], "Not available" in answer["body"]) == (503, True)
 
 
 def test_a_notification_goes_without_a_link_where_the_key_can_not_be_read(container: PocketContainer) -> None:
-    class Lost(Parameters):
-        def read(self) -> dict[str, str]:
-            raise SecretsError("the secrets could not be read: Throttling")
-
-    container.__dict__["inbox_parameters"] = Lost()
+    container.__dict__["inbox_parameters"] = MissingKey()
     message = Message("message-1", "default", NOW, {"message": "Hello"})
     assert container.inbox_link("phone", message) == ""
