@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from io import BytesIO
 from itertools import cycle
 from types import ModuleType
@@ -41,24 +41,11 @@ class InProcess(HTTPAdapter):
         super().__init__()
         self._client = client
 
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: Any = True,
-        cert: Any = None,
-        proxies: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        headers = {
-            name: value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()
-        }
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        headers = {name: text.decode() if isinstance(text, bytes) else text for name, text in request.headers.items()}
         body = request.body or b""
         answer = self._client.http.request(
-            str(request.method),
-            str(request.path_url),
-            headers,
-            body.encode() if isinstance(body, str) else body,
+            str(request.method), str(request.path_url), headers, body.encode() if isinstance(body, str) else body
         )
         # The gateway's own default.
         typed: CaseInsensitiveDict[str] = CaseInsensitiveDict({"Content-Type": "application/json"})
@@ -157,30 +144,22 @@ def test_every_example_of_a_body_is_accepted_by_every_form(
 # What answers are held against
 
 
-PROBLEM = {
-    "type": "about:blank",
-    "title": "x",
-    "status": 422,
-    "errors": [{"code": "TYPE_EMAIL", "field": "email", "message": "x"}],
-}
+def problem(**more: object) -> bytes:
+    """A problem document as the API describes it, or with something else in it."""
+    errors = [{"code": "TYPE_EMAIL", "field": "email", "message": "x"}]
+    return json.dumps({"type": "about:blank", "title": "x", "status": 422, "errors": errors} | more).encode()
 
 
 @pytest.mark.parametrize(
     ("path", "status", "headers", "body", "reason"),
     [
         ("/contact", 418, {}, b"", "lacks 418"),
-        ("/contact", 422, {"X-New": "1"}, json.dumps(PROBLEM).encode(), "does not say"),
+        ("/contact", 422, {"X-New": "1"}, problem(), "does not say"),
         ("/contact", 422, {"Content-Type": "application/xml"}, b"<x/>", "lacks application/xml"),
-        ("/contact", 422, {}, json.dumps(PROBLEM | {"status": 400}).encode(), "422 was expected"),
-        ("/contact", 422, {}, json.dumps(PROBLEM | {"detail": "new"}).encode(), "detail"),
-        (
-            "/contact",
-            422,
-            {},
-            json.dumps(PROBLEM | {"errors": [{"code": "not_json", "message": "x"}]}).encode(),
-            "code",
-        ),
-        ("/contact", 422, {}, json.dumps(PROBLEM | {"errors": []}).encode(), "errors"),
+        ("/contact", 422, {}, problem(status=400), "422 was expected"),
+        ("/contact", 422, {}, problem(detail="new"), "detail"),
+        ("/contact", 422, {}, problem(errors=[{"code": "not_json", "message": "x"}]), "code"),
+        ("/contact", 422, {}, problem(errors=[]), "errors"),
         ("/f/default", 303, {"Location": "https://example.com"}, b"x", "has a body"),
         ("/f/default", 303, {}, b"", "Location is missing"),
         ("/nowhere", 200, {}, b"{}", "is not described"),
@@ -191,12 +170,9 @@ def test_an_answer_that_the_document_lacks_is_found(
 ) -> None:
     """Else the whole comparison that the test client makes would prove nothing."""
     given = {"Content-Type": "application/problem+json", **headers}
-    Conformance(document).check("POST", "/contact", 422, {"Content-Type": "application/problem+json"}, GOOD)
+    Conformance(document).check("POST", "/contact", 422, {"Content-Type": "application/problem+json"}, problem())
     with pytest.raises((AssertionError, ValueError), match=reason):
         Conformance(document).check("POST", path, status, given, body)
-
-
-GOOD = json.dumps(PROBLEM).encode()
 
 
 # What schemathesis makes of the document, without a network

@@ -16,16 +16,10 @@ from chalicelib.settings import Stage
 from tests.fakes import FakeContainer, message
 
 MESSAGE = message(source="MARKER-source", name="MARKER-name", email="MARKER@example.com", message="MARKER-message")
+SNS_ID = "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
+"""The id of the sample's notification."""
 OURS = {
-    "message_id",
-    "kind",
-    "source",
-    "action",
-    "condition",
-    "error_type",
-    "attempts",
-    "error",
-    "request",
+    *("message_id", "kind", "source", "action", "condition", "error_type", "attempts", "error", "request"),
     "correlation_id",
 }
 
@@ -37,10 +31,8 @@ def event(root: Path, sample: str, text: str, kind: str, **detail: Any) -> dict[
     request.pop("_source")
     sns = request["Records"][0]["Sns"]
     sns["Message"] = text
-    sns["MessageAttributes"] = {
-        "kind": {"Type": "String", "Value": kind},
-        "site": {"Type": "String", "Value": "default"},
-    }
+    attributes = {"kind": kind, "site": "default"}
+    sns["MessageAttributes"] = {name: {"Type": "String", "Value": value} for name, value in attributes.items()}
     found["detail"] = {**found["detail"], "requestPayload": request, **detail}
     return found
 
@@ -49,41 +41,21 @@ def ours(line: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name in OURS}
 
 
-def test_a_delivered_message_leaves_one_line(client: Client, root: Path, log: Any) -> None:
-    answer = {"source": "herald.contact", "action": "delivered", "message": {"id": MESSAGE.id, "channels": {}}}
-    assert (
-        client.lambda_.invoke(
-            "on_success", event(root, "success.json", MESSAGE.serialize(), "contact", responsePayload=answer)
-        ).payload
-        is None
-    )
+@pytest.mark.parametrize(
+    ("kind", "text", "action", "message_id"),
+    [("contact", MESSAGE.serialize(), "delivered", MESSAGE.id), ("event", "hello world", "message", SNS_ID)],
+)
+def test_what_went_well_leaves_one_line(
+    client: Client, root: Path, log: Any, kind: str, text: str, action: str, message_id: str
+) -> None:
+    answer = {"source": f"herald.{kind}", "action": action, "message": {"id": message_id, "channels": {}}}
+    went_well = event(root, "success.json", text, kind, responsePayload=answer)
+    assert client.lambda_.invoke("on_success", went_well).payload is None
     (line,) = log.lines
     assert line["level"] == "INFO"
-    assert ours(line) == {
-        "message_id": MESSAGE.id,
-        "correlation_id": MESSAGE.id,
-        "kind": "contact",
-        "source": "herald.contact",
-        "action": "delivered",
-        "condition": "Success",
-        "attempts": 1,
-    }
+    said = {"source": f"herald.{kind}", "action": action, "condition": "Success", "attempts": 1}
+    assert ours(line) == {"message_id": message_id, "correlation_id": message_id, "kind": kind, **said}
     assert "MARKER" not in log.text
-
-
-def test_an_answered_test_event_leaves_one_line(client: Client, root: Path, log: Any) -> None:
-    answer = {"source": "herald.event", "action": "message", "message": "hello world"}
-    client.lambda_.invoke("on_success", event(root, "success.json", "hello world", "event", responsePayload=answer))
-    (line,) = log.lines
-    assert ours(line) == {
-        "message_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
-        "correlation_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
-        "kind": "event",
-        "source": "herald.event",
-        "action": "message",
-        "condition": "Success",
-        "attempts": 1,
-    }
 
 
 def test_a_failed_test_event_is_logged_with_all_that_is_needed_to_send_it_again(
@@ -95,8 +67,8 @@ def test_a_failed_test_event_is_logged_with_all_that_is_needed_to_send_it_again(
     (line,) = log.lines
     assert line["level"] == "ERROR"
     assert ours(line) == {
-        "message_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
-        "correlation_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "message_id": SNS_ID,
+        "correlation_id": SNS_ID,
         "kind": "event",
         "condition": "RetriesExhausted",
         "error_type": "EventFailedError",
@@ -106,44 +78,33 @@ def test_a_failed_test_event_is_logged_with_all_that_is_needed_to_send_it_again(
     }
 
 
+ERROR = {"errorType": "DeliveryIncompleteError", "errorMessage": "MARKER", "stackTrace": ["MARKER"]}
+TOO_OLD = {"condition": "EventAgeExceeded", "approximateInvokeCount": 0}
+UNDELIVERABLE = {"source": "herald.contact", "action": "undeliverable", "message": {}}
+
+
 @pytest.mark.parametrize(
     ("sample", "more", "expected"),
     [
         (
             "failure.json",
-            {
-                "responsePayload": {
-                    "errorType": "DeliveryIncompleteError",
-                    "errorMessage": "MARKER",
-                    "stackTrace": ["MARKER"],
-                }
-            },
+            {"responsePayload": ERROR},
             {"condition": "RetriesExhausted", "error_type": "DeliveryIncompleteError", "attempts": 3},
         ),
         (
             "failure.json",
-            {"requestContext": {"condition": "EventAgeExceeded", "approximateInvokeCount": 0}, "responsePayload": None},
+            {"requestContext": TOO_OLD, "responsePayload": None},
             {"condition": "EventAgeExceeded", "attempts": 0},
         ),
         (
             "success.json",
-            {"responsePayload": {"source": "herald.contact", "action": "undeliverable", "message": {}}},
+            {"responsePayload": UNDELIVERABLE},
             {"condition": "Success", "source": "herald.contact", "action": "undeliverable", "attempts": 1},
-        ),
-        (
-            "success.json",
-            {"responsePayload": {"source": "herald.contact", "action": "uncertain", "message": {}}},
-            {"condition": "Success", "source": "herald.contact", "action": "uncertain", "attempts": 1},
         ),
     ],
 )
 def test_a_failed_contact_message_is_logged_by_its_id_and_never_with_its_payload(
-    client: Client,
-    root: Path,
-    log: Any,
-    sample: str,
-    more: dict[str, Any],
-    expected: dict[str, Any],
+    client: Client, root: Path, log: Any, sample: str, more: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     client.lambda_.invoke("on_failure", event(root, sample, MESSAGE.serialize(), "contact", **more))
     (line,) = log.lines
@@ -165,7 +126,7 @@ def test_a_message_without_an_id_of_its_own_goes_by_the_one_of_sns(
     client: Client, root: Path, log: Any, text: str
 ) -> None:
     client.lambda_.invoke("on_failure", event(root, "failure.json", text, "event"))
-    assert log.lines[0]["message_id"] == "95df01b4-ee98-5cb9-9903-4c221d41eb5e"
+    assert log.lines[0]["message_id"] == SNS_ID
 
 
 @pytest.mark.parametrize("request_", [None, {}, {"Records": []}, {"Records": [{}]}, {"Records": None}])

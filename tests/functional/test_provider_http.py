@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from chalicelib.adapters.provider_http import MAX_IDLE, Session
+from tests.fakes import Clock
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -62,14 +63,6 @@ def provider() -> Iterator[Provider]:
     found = Provider()
     yield found
     found.close()
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_connection_is_kept_while_it_is_used(provider: Provider) -> None:

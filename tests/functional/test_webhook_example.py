@@ -17,22 +17,7 @@ from urllib3.util import Retry
 from chalicelib.adapters.providers.webhook import WebhookNotifier
 from chalicelib.errors import ChannelUnavailableError
 from chalicelib.logic.notification import Notification
-from chalicelib.settings import Channel
-
-SECRET = "whsec_" + "c2VjcmV0" * 4
-
-
-class Parameters:
-    """Secrets that are there."""
-
-    def __init__(self, url: str, secret: str) -> None:
-        self._values = {"url": url, "secret": secret}
-
-    def read(self) -> dict[str, str]:
-        return self._values
-
-    def forget(self) -> None:
-        """They are always the same."""
+from tests.functional.notifiers import SECRET, Parameters, hook
 
 
 @pytest.fixture
@@ -66,9 +51,7 @@ def receiver(root: Path) -> Iterator[tuple[str, Any]]:
 
 
 def notifier(session: requests.Session, url: str, secret: str = SECRET) -> WebhookNotifier:
-    options: dict[str, Any] = {"signed": True, "headers": (), "priority": 0, "template": "", "longest": 0}
-    own = Channel("own", "webhook", True, 5, "", {"format": "standard", **options})
-    return WebhookNotifier(session, Parameters(url, secret), own, local=True)
+    return WebhookNotifier(session, Parameters({"url": url, "secret": secret}), hook(), local=True)
 
 
 def test_the_example_takes_each_message_once_and_only_what_verifies(receiver: tuple[str, Any]) -> None:
