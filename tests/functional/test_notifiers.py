@@ -44,9 +44,12 @@ def rig(kind: str, provider: Provider, session: requests.Session, monkeypatch: p
 
 
 @every
-def test_a_notification_is_sent_once_and_answered_by_the_contract(rig: Rig, provider: Provider) -> None:
+def test_a_notification_is_sent_once_logged_and_answered_by_contract(rig: Rig, provider: Provider, log: Any) -> None:
     assert rig.invoke() == {"channel": rig.channel, "status": "delivered", "reference": rig.reference}
     assert len(provider.bodies) == 1
+    line = log.line("Delivered")
+    assert (line["correlation_id"], line["message_id"]) == ("id-1", "id-1")
+    assert (line["channel"], line["reference"]) == (rig.channel, rig.reference)
 
 
 @every
@@ -188,14 +191,6 @@ def test_all_calls_end_before_the_function_does(kind: str, rig: Rig) -> None:
 
 
 # The log
-
-
-@every
-def test_the_log_has_the_messages_id_the_channel_and_the_reference(rig: Rig, log: Any) -> None:
-    rig.invoke()
-    line = log.line("Delivered")
-    assert (line["correlation_id"], line["message_id"]) == ("id-1", "id-1")
-    assert (line["channel"], line["reference"]) == (rig.channel, rig.reference)
 
 
 @every

@@ -18,6 +18,7 @@ from ops.aws.account import Account
 from ops.deploy.release_history import KEPT, Releases
 from ops.errors import OpsError
 from tests.fakes import stage
+from tests.functional.parameter_store import ParameterStore
 from tests.unit.test_release import RELEASE
 
 
@@ -47,22 +48,6 @@ class Bucket:
         return SimpleNamespace(paginate=paginate)
 
 
-class Parameters:
-    """Parameter Store, as far as releases need it."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    def put_parameter(self, Name: str, Value: str, Type: str, Overwrite: bool) -> None:
-        assert len(Value) <= 4096, "what a standard parameter holds"
-        self.values[Name] = Value
-
-    def get_parameter(self, Name: str) -> dict[str, Any]:
-        if Name not in self.values:
-            raise ClientError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
-        return {"Parameter": {"Value": self.values[Name]}}
-
-
 @pytest.fixture
 def bucket() -> Bucket:
     return Bucket()
@@ -72,7 +57,7 @@ def bucket() -> Bucket:
 def releases(bucket: Bucket) -> Releases:
     outputs = [{"OutputKey": "ReleasesBucket", "OutputValue": "herald-dev-releases-x"}]
     stacks = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [{"Outputs": outputs}]})
-    account = SimpleNamespace(cloudformation=stacks, ssm=Parameters(), client=lambda service: bucket)
+    account = SimpleNamespace(cloudformation=stacks, ssm=ParameterStore(), client=lambda service: bucket)
     return Releases(stage("dev"), cast(Account, account))
 
 

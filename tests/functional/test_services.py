@@ -327,10 +327,3 @@ def test_a_form_of_another_service_is_accepted_as_its_page_expects_with_exactly_
         herald = {"id": message["id"], "status": "accepted", "next": row.next or thanks, **ignored}
         expected = {**herald, **row.expected}
         assert response.json_body == expected
-
-
-def test_each_service_is_there_in_each_way_that_it_documents() -> None:
-    ways = {(row.name.partition(",")[0], row.encoding) for row in ROWS}
-    services = ("Formspree", "Web3Forms", "FormSubmit", "Netlify")
-    assert ways >= {(service, encoding) for service in services for encoding in (URLENCODED, MULTIPART)}
-    assert ways >= {(service, JSON) for service in services if service != "Netlify"}, "Netlify takes no JSON"

@@ -13,6 +13,7 @@ from ops.aws.account import Account
 from ops.config.targets import Target
 from ops.deploy import target_policies
 from tests.fakes import stage
+from tests.functional.parameter_store import ParameterStore
 
 INBOX, TEAM = Target("sqs", "inbox"), Target("sqs", "team")
 NAME = "/herald/dev/deployed/let-in"
@@ -20,28 +21,6 @@ NAME = "/herald/dev/deployed/let-in"
 
 def statement(sid: str) -> dict[str, Any]:
     return {"Sid": sid, "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": sid}
-
-
-class Parameters:
-    """Of Parameter Store, what is needed here."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    def put_parameter(self, Name: str, Value: str, **more: Any) -> None:
-        self.values[Name] = Value
-
-    def get_parameter(self, Name: str) -> dict[str, Any]:
-        return {"Parameter": {"Value": self._found(Name)}}
-
-    def delete_parameter(self, Name: str) -> None:
-        self._found(Name)
-        del self.values[Name]
-
-    def _found(self, name: str) -> str:
-        if name not in self.values:
-            raise ClientError({"Error": {"Code": "ParameterNotFound", "Message": name}}, "GetParameter")
-        return self.values[name]
 
 
 class Queues:
@@ -72,7 +51,7 @@ class AccountWithQueues:
     """An account with two queues."""
 
     def __init__(self) -> None:
-        self.parameters, self.queues = Parameters(), Queues("inbox", "team")
+        self.parameters, self.queues = ParameterStore(), Queues("inbox", "team")
         where = SimpleNamespace(arn=lambda service, name: f"arn:{service}:{name}")
         it = SimpleNamespace(where=where, ssm=self.parameters, client=lambda service: self.queues)
         self.account = cast(Account, it)
@@ -105,16 +84,13 @@ def test_what_a_deployment_laid_that_broke_off_is_found_by_the_next_and_by_destr
     assert world.parameters.values == {}
 
 
-def test_where_it_may_lie_is_written_down_before_it_is_laid() -> None:
+def test_where_it_may_lie_is_written_down_before_it_is_laid_and_forgotten_after_it_was_taken_away() -> None:
     world = AccountWithQueues()
     world.queues.refuses = True
     with pytest.raises(ClientError):
         world.lay(ONE)
     assert world.parameters.values == {NAME: "sqs:inbox"}
-
-
-def test_where_it_lay_is_forgotten_after_it_was_taken_away_and_not_before() -> None:
-    world = AccountWithQueues()
+    world.queues.refuses = False
     world.lay(ONE)
     world.queues.refuses = True
     with pytest.raises(ClientError):

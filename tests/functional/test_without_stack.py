@@ -1,4 +1,4 @@
-"""Commands for stage ``local`` where no local stack runs, or something else has its port."""
+"""Commands for stage ``local`` where no local stack runs, or something else has its port; and claiming ports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from ops.cli.main import main
 from ops.errors import OpsError
-from ops.local.ports import AWS_PORT
+from ops.local.ports import AWS_PORT, Ports
 from ops.loopback import credentials
 
 
@@ -106,3 +106,25 @@ def test_keys_that_cannot_be_read_are_none(content: str) -> None:
         with pytest.raises(OpsError, match=f"no local stack at 127.0.0.1:{port}"):
             credentials.keys(f"http://127.0.0.1:{port}")
         credentials.remove(port)
+
+
+def free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_free_ports_are_claimed_in_silence() -> None:
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        ports = Ports(one.getsockname()[1], two.getsockname()[1])
+    ports.claim()
+
+
+def test_a_port_in_use_is_named_with_its_variable_and_a_way_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = listener.getsockname()[1]
+        for ports, name in ((Ports(taken, free()), "AWS"), (Ports(free(), taken), "WEB")):
+            with pytest.raises(OpsError, match=rf"port {taken} is in use.*HERALD_{name}_PORT=\d+ make run"):
+                ports.claim()
