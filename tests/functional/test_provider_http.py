@@ -75,7 +75,7 @@ def test_a_connection_is_kept_while_it_is_used(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("away", [MAX_IDLE, 3_600, -60])
-def test_one_that_lay_idle_is_not_used_any_more(provider: Provider, away: float) -> None:
+def test_one_that_lay_idle_is_not_used_any_more(provider: Provider, away: int) -> None:
     """Also where the clock was set back meanwhile."""
     provider.breaks = True
     clock = Clock()

@@ -753,7 +753,7 @@ def test_the_table_keeps_neither_sender_nor_proof_nor_captcha(world: Worlds) -> 
     here = world(TRAP)
     table: Any = LocalTable(here.stage.table)
     here.messages = MessageTable(table, here.stage, Clock())
-    secrets = dict.fromkeys(("sender_hash", "network_hash", "solved_challenge", "captcha"), "SECRET")
+    secrets: dict[str, Any] = dict.fromkeys(("sender_hash", "network_hash", "solved_challenge", "captcha"), "SECRET")
     assert here.handle(replace(SPAMMY, **secrets))["action"] == "quarantined"
     assert "MARKER" in json.dumps(table.items())
     assert "SECRET" not in json.dumps(table.items())
