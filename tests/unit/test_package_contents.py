@@ -35,15 +35,10 @@ def found(app: str, **more: str) -> tuple[set[str], list[tuple[str, str]]]:
 CORE = {name for name in LIBRARY if name.startswith(("lib/core/", "lib/lazy/", "lib-"))} | {"lib/__init__.py"}
 
 
-@pytest.mark.parametrize(
-    "app",
-    [
-        "import lib",
-        "from lib import run",
-        "def handler():\n    import lib.core",
-        "import importlib as i\ni.import_module('lib')",
-    ],
-)
+@pytest.mark.parametrize("app", [
+    "import lib", "from lib import run", "def handler():\n    import lib.core",
+    "import importlib as i\ni.import_module('lib')",
+])  # fmt: skip
 def test_a_folder_is_packed_if_any_module_of_it_can_be_imported_and_a_library_if_any_folder_is(app: str) -> None:
     assert found(app) == (CORE, [])
 

@@ -115,25 +115,13 @@ def test_nothing_runs_and_nothing_is_loaded_from_elsewhere() -> None:
 # Escaping
 
 HOSTILE = [
-    "<script>alert(1)</script>",
-    "</textarea><script>alert(1)</script>",
-    "\n</TEXTAREA ><img src=x onerror=alert(1)>",
-    "</title></style></form><svg/onload=alert(1)>",
-    '"><script>alert(1)</script>',
-    "'><script>alert(1)</script>",
-    '" autofocus onfocus="alert(1)',
-    "' onmouseover='alert(1)",
-    '" type="hidden',
-    "&lt;script&gt;",
-    "&amp;&#60;&#x3c;&quot;&nbsp;&copy",
-    "<!-- --> <![CDATA[ ]]> <?php ?>",
-    "javascript:alert(1)",
-    "{limit} {0} {} %s %(limit)s {limit.__class__}",
-    "`${alert(1)}`",
-    "\\u003cscript\\u003e",
-    "＜script＞",
+    "<script>alert(1)</script>", "</textarea><script>alert(1)</script>", "\n</TEXTAREA ><img src=x onerror=alert(1)>",
+    "</title></style></form><svg/onload=alert(1)>", '"><script>alert(1)</script>', "'><script>alert(1)</script>",
+    '" autofocus onfocus="alert(1)', "' onmouseover='alert(1)", '" type="hidden', "&lt;script&gt;",
+    "&amp;&#60;&#x3c;&quot;&nbsp;&copy", "<!-- --> <![CDATA[ ]]> <?php ?>", "javascript:alert(1)",
+    "{limit} {0} {} %s %(limit)s {limit.__class__}", "`${alert(1)}`", "\\u003cscript\\u003e", "＜script＞",
     "x" * 81 + "</textarea>",
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -167,26 +155,10 @@ def test_a_problem_of_a_field_that_is_not_there_is_text(name: str) -> None:
 # Nothing lost
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "  both ends  ",
-        "\n",
-        "\n\n",
-        "\nfirst line empty",
-        "last line empty\n",
-        "a\nb\n\n c\td",
-        "x" * 10_000,
-        "x" * 79,
-        "x" * 80,
-        "x" * 81,
-        "Юлия 山田太郎 👩🏽\u200d🚀",
-        "\u202bשלום\u202c",
-        "\u00a0\u2003",
-    ],
-)
+@pytest.mark.parametrize("text", [
+    "", " ", "  both ends  ", "\n", "\n\n", "\nfirst line empty", "last line empty\n", "a\nb\n\n c\td", "x" * 10_000,
+    "x" * 79, "x" * 80, "x" * 81, "Юлия 山田太郎 👩🏽\u200d🚀", "\u202bשלום\u202c", "\u00a0\u2003",
+])  # fmt: skip
 @pytest.mark.parametrize("name", ["message", "name", "email", "other", "_next", "form-name", "access_key"])
 def test_what_was_typed_is_kept_exactly(name: str, text: str) -> None:
     assert page([(name, text)], Problem("TYPE_TEXT", "")).sent_again == [(name, text)]
@@ -260,13 +232,7 @@ def test_what_is_hidden_and_at_fault_is_shown() -> None:
 def test_a_long_text_or_one_of_several_lines_has_room() -> None:
     it = page([("b", "x" * 81), ("c", "x\ny"), ("message", ""), ("description", ""), ("name", "x" * 80)])
     tags = {each.attributes["name"]: each.tag for each in it.controls}
-    assert tags == {
-        "b": "textarea",
-        "c": "textarea",
-        "message": "textarea",
-        "description": "textarea",
-        "name": "input",
-    }
+    assert tags == {"b": "textarea", "c": "textarea", "message": "textarea", "description": "textarea", "name": "input"}
     assert [each.attributes.get("rows") for each in it.controls] == ["3", "3", "8", "8", None]
 
 

@@ -100,12 +100,7 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
             queue["failed-events"],
             f"ArnEquals {source} {rule}{prefix}-failed-events",
         ),
-        (
-            "events.amazonaws.com",
-            "sqs:SendMessage",
-            queue["rule-dead-letters"],
-            f"ArnLike {source} {rule}*",
-        ),
+        ("events.amazonaws.com", "sqs:SendMessage", queue["rule-dead-letters"], f"ArnLike {source} {rule}*"),
     }
     if has_send_event:
         expected |= {("apigateway.amazonaws.com", "sts:AssumeRole", role, ""), (role, "sns:Publish", topic, "")}

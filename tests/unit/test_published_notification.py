@@ -9,13 +9,7 @@ import pytest
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification
-from chalicelib.logic.published_notification import (
-    MAX_LINK,
-    MAX_MESSAGE,
-    as_notification,
-    published_at,
-    read,
-)
+from chalicelib.logic.published_notification import MAX_LINK, MAX_MESSAGE, as_notification, published_at, read
 from tests.fakes import NOW, channel, stage
 
 LEAST = {"version": 1, "kind": "notification", "title": "T", "message": "M"}

@@ -197,15 +197,10 @@ def test_a_title_of_a_link_is_counted_in_characters_and_cut_with_a_mark(characte
     assert sent(character * 1025) == character * (1024 - len(NOTE) - 1) + "…" + NOTE
 
 
-@pytest.mark.parametrize(
-    ("typed", "arrives"),
-    [
-        ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
-        ("tab\tand\nline", "tab\tand\nline"),
-        ("a\x00b\x1bc\x7fd\x9fe", "abcde"),
-        ("half \ud83d of a pair", "half  of a pair"),
-    ],
-)
+@pytest.mark.parametrize(("typed", "arrives"), [
+    ("a\r\nb\rc\u2028d", "a\nb\nc\nd"), ("tab\tand\nline", "tab\tand\nline"), ("a\x00b\x1bc\x7fd\x9fe", "abcde"),
+    ("half \ud83d of a pair", "half  of a pair"),
+])  # fmt: skip
 def test_what_is_no_text_is_left_out_and_the_rest_arrives(typed: str, arrives: str) -> None:
     assert sent(typed) == arrives
     arrives.encode()
@@ -229,21 +224,10 @@ def test_a_quota_is_read_from_the_headers() -> None:
     assert read_quota(headers(1, 1)) == Quota(1, 1, NOW + 60)
 
 
-@pytest.mark.parametrize(
-    "strange",
-    [
-        {},
-        headers(limit=None),
-        headers(remaining=None),
-        headers(reset=None),
-        headers(limit="many"),
-        headers(limit=""),
-        headers(limit=0, remaining=0),
-        headers(remaining=-1),
-        headers(remaining=10_001),
-        headers(remaining="9" * 5000),
-    ],
-)
+@pytest.mark.parametrize("strange", [
+    {}, headers(limit=None), headers(remaining=None), headers(reset=None), headers(limit="many"), headers(limit=""),
+    headers(limit=0, remaining=0), headers(remaining=-1), headers(remaining=10_001), headers(remaining="9" * 5000),
+])  # fmt: skip
 def test_headers_that_make_no_sense_are_no_quota(strange: dict[str, str]) -> None:
     assert read_quota(strange) is None
 
@@ -254,23 +238,11 @@ def test_a_quota_is_low_below_its_share(remaining: int, low: bool) -> None:
     assert not Quota(10_000, remaining, NOW).is_below(0)
 
 
-@pytest.mark.parametrize(
-    ("reset", "wait"),
-    [
-        (NOW + 3600, 3600),
-        (NOW + 31 * 86_400, 31 * 86_400),
-        (NOW + 32 * 86_400, 32 * 86_400),
-        (NOW + 32 * 86_400 + 1, 3600),
-        (NOW * 1000, 3600),
-        (NOW, 5),
-        (NOW - 86_400, 5),
-        (-1, 5),
-        ("", 3600),
-        ("soon", 3600),
-        ("9" * 5000, 3600),
-        (None, 3600),
-    ],
-)
+@pytest.mark.parametrize(("reset", "wait"), [
+    (NOW + 3600, 3600), (NOW + 31 * 86_400, 31 * 86_400), (NOW + 32 * 86_400, 32 * 86_400),
+    (NOW + 32 * 86_400 + 1, 3600), (NOW * 1000, 3600), (NOW, 5), (NOW - 86_400, 5), (-1, 5), ("", 3600), ("soon", 3600),
+    ("9" * 5000, 3600), (None, 3600),
+])  # fmt: skip
 def test_a_wait_ends_at_the_reset_and_is_never_absurd(reset: object, wait: int) -> None:
     assert seconds_until_reset(reset, NOW + 0.9, 5) == wait
 

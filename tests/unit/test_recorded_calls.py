@@ -77,7 +77,4 @@ def test_a_call_by_another_client_than_on_aws_is_said_and_what_aws_itself_does_i
     assert other_clients({"f"}, made) == []
     assert other_clients(
         {"f"}, [*made, line("sns:Publish", TOPIC, client="Boto3/1.43.0"), line("ssm:X", "p", client="")]
-    ) == [
-        "f: sns:Publish by Boto3/1.43.0",
-        "f: ssm:X by an unnamed client",
-    ]
+    ) == ["f: sns:Publish by Boto3/1.43.0", "f: ssm:X by an unnamed client"]

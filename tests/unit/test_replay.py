@@ -11,13 +11,7 @@ import pytest
 from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
 from chalicelib.logic import delivery, replay
 from chalicelib.logic.delivery import CLAIM_SECONDS
-from chalicelib.logic.delivery_types import (
-    Delivery,
-    Invocation,
-    Notifier,
-    Record,
-    State,
-)
+from chalicelib.logic.delivery_types import Delivery, Invocation, Notifier, Record, State
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, ReplayUpdate, SkipReason

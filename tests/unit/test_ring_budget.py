@@ -84,22 +84,13 @@ def test_a_balance_of_a_clock_that_was_years_ahead_keeps_no_summary_waiting() ->
     assert free_at(Balance(hour_at=NOW + 999 * DAY, day_at=NOW + 999 * DAY), RINGS, NOW, paced=True) == NOW
 
 
-@pytest.mark.parametrize(
-    ("quota", "rings", "pace"),
-    [
-        (Quota(1000, 600, NOW + 5000), FAST, 10),
-        (Quota(1000, 101, NOW + 5000), FAST, 5000),
-        (Quota(1000, 100, NOW + 5000), FAST, 5000),
-        (Quota(1000, 0, NOW + 5000), FAST, 5000),
-        (Quota(19, 4, NOW + 5000), FAST, 1666),
-        (Quota(1000, 101, NOW + 2), FAST, 0),
-        (Quota(1000, 101, NOW + 3), FAST, 3),
-        (Quota(1000, 600, NOW), FAST, 0),
-        (Quota(1000, 600, NOW - 5), FAST, 0),
-        (Quota(1000, 600), FAST, 0),
-        (Quota(1000, 600, NOW + 5000), RINGS, 0),
-    ],
-)
+@pytest.mark.parametrize(("quota", "rings", "pace"), [
+    (Quota(1000, 600, NOW + 5000), FAST, 10), (Quota(1000, 101, NOW + 5000), FAST, 5000),
+    (Quota(1000, 100, NOW + 5000), FAST, 5000), (Quota(1000, 0, NOW + 5000), FAST, 5000),
+    (Quota(19, 4, NOW + 5000), FAST, 1666), (Quota(1000, 101, NOW + 2), FAST, 0), (Quota(1000, 101, NOW + 3), FAST, 3),
+    (Quota(1000, 600, NOW), FAST, 0), (Quota(1000, 600, NOW - 5), FAST, 0), (Quota(1000, 600), FAST, 0),
+    (Quota(1000, 600, NOW + 5000), RINGS, 0),
+])  # fmt: skip
 def test_what_is_left_of_a_quota_lasts_until_its_reset_and_no_budget_becomes_faster(
     quota: Quota, rings: Rings, pace: int
 ) -> None:
@@ -136,11 +127,7 @@ LEAST = BUDGET_SHARES[0]
 
 @pytest.mark.parametrize(
     ("rings", "since"),
-    [
-        (RINGS, 0),
-        (Rings(30, 1), int(tolerance(1, DAY, LEAST))),
-        (Rings(1, 120), int(tolerance(1, HOUR, LEAST))),
-    ],
+    [(RINGS, 0), (Rings(30, 1), int(tolerance(1, DAY, LEAST))), (Rings(1, 120), int(tolerance(1, HOUR, LEAST)))],
 )
 def test_a_share_without_a_ring_to_spare_wants_both_buckets_to_have_been_full_for_a_while(
     rings: Rings, since: int

@@ -150,10 +150,7 @@ ARN = "arn:aws:sqs:us-east-1:%s:inbox"
             "grant.mine.functions: found 'destined', expected one of: notify_pushover, get_message, list_messages",
         ),
         (grant(functions=["notify_email"]), "found 'notify_email', expected one of"),
-        (
-            grant(functions=["get_message", "get_message"]),
-            "grant.mine.functions: found list; names 'get_",
-        ),
+        (grant(functions=["get_message", "get_message"]), "grant.mine.functions: found list; names 'get_"),
         (grant(roles=["arn:aws:iam::123456789012:role/x"]), "grant.mine.roles.0: found 'arn:aws:iam"),
         (grant(role="x"), "grant.mine.role: unknown key; expected functions, resources, allow, roles"),
         # The local stack's account is known.

@@ -19,34 +19,21 @@ def secret(kind: str, name: str) -> Secret:
 SIGNING = f"whsec_{base64.b64encode(bytes(24)).decode()}"
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "value"),
-    [
-        ("pushover", "token", "a" * 30),
-        ("pushover", "user", "Az09" * 7 + "ab"),
-        ("webhook", "url", "https://hooks.example.com/services/T0/B0/xyz"),
-        ("webhook", "secret", SIGNING),
-        ("webhook", "secret", f"{SIGNING} {SIGNING}"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "name", "value"), [
+    ("pushover", "token", "a" * 30), ("pushover", "user", "Az09" * 7 + "ab"),
+    ("webhook", "url", "https://hooks.example.com/services/T0/B0/xyz"), ("webhook", "secret", SIGNING),
+    ("webhook", "secret", f"{SIGNING} {SIGNING}"),
+])  # fmt: skip
 def test_what_can_be_a_secret_is_taken(kind: str, name: str, value: str) -> None:
     assert fault(secret(kind, name), value, local=False) == ""
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "value"),
-    [
-        ("pushover", "token", ""),
-        ("pushover", "token", "a" * 29),
-        ("pushover", "user", "a" * 29 + "-"),
-        ("pushover", "user", "é" * 30),
-        ("webhook", "url", "hooks.example.com"),
-        ("webhook", "url", "http://hooks.example.com/"),
-        ("webhook", "secret", "whsec_short"),
-        ("webhook", "url", f"https://example.com/{'a' * 5000}"),
-        ("webhook", "url", "https://example.com/\x1b[2J"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "name", "value"), [
+    ("pushover", "token", ""), ("pushover", "token", "a" * 29), ("pushover", "user", "a" * 29 + "-"),
+    ("pushover", "user", "é" * 30), ("webhook", "url", "hooks.example.com"),
+    ("webhook", "url", "http://hooks.example.com/"), ("webhook", "secret", "whsec_short"),
+    ("webhook", "url", f"https://example.com/{'a' * 5000}"), ("webhook", "url", "https://example.com/\x1b[2J"),
+])  # fmt: skip
 def test_what_can_t_be_a_secret_is_refused_and_not_repeated(kind: str, name: str, value: str) -> None:
     said = fault(secret(kind, name), value, local=False)
     assert said

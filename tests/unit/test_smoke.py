@@ -44,11 +44,7 @@ def decides(stub: Stubber, role: str, actions: list[str], resources: list[str], 
 
 @pytest.mark.parametrize(
     ("own", "others", "well"),
-    [
-        ("allowed", "implicitDeny", True),
-        ("implicitDeny", "implicitDeny", False),
-        ("allowed", "allowed", False),
-    ],
+    [("allowed", "implicitDeny", True), ("implicitDeny", "implicitDeny", False), ("allowed", "allowed", False)],
 )
 def test_what_each_role_may_is_allowed_and_what_others_may_is_not(
     stubbed: Stubbed, own: str, others: str, well: bool

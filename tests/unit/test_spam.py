@@ -60,50 +60,17 @@ def test_a_filled_honeypot_is_kept_in_mind_even_where_it_counts_nothing(points: 
     assert find_signals(Submission(), Spam(points=points)) == []
 
 
-@pytest.mark.parametrize(
-    ("seconds", "too_fast"),
-    [
-        ("0", True),
-        ("0.0", True),
-        ("2", True),
-        ("2.999999999", True),
-        ("2.9", True),
-        # As JavaScript writes what it has computed, such as 0.1 + 0.2.
-        ("0.30000000000000004", True),
-        ("2.4000000000000004", True),
-        ("3.0000000000000004", False),
-        ("00000002", True),
-        ("3", False),
-        ("3.0", False),
-        ("3.000000001", False),
-        ("7.5", False),
-        ("999999999", False),
-        # A form that doesn't say, or says what is no number of seconds, has shown nothing.
-        ("", False),
-        ("-1", False),
-        ("+1", False),
-        ("1e-9", False),
-        ("1e0", False),
-        ("0x1", False),
-        ("1,5", False),
-        (".5", False),
-        ("1.", False),
-        ("1 s", False),
-        ("1\n", False),
-        ("1_0", False),
-        ("nan", False),
-        ("NaN", False),
-        ("inf", False),
-        ("-inf", False),
-        ("null", False),
-        ("true", False),
-        ("soon", False),
-        ("²", False),
-        ("1" * 10, False),
-        ("0." + "1" * 31, False),
-        ("0" * 60_000, False),
-    ],
-)
+@pytest.mark.parametrize(("seconds", "too_fast"), [
+    ("0", True), ("0.0", True), ("2", True), ("2.999999999", True), ("2.9", True),
+    # As JavaScript writes what it has computed, such as 0.1 + 0.2.
+    ("0.30000000000000004", True), ("2.4000000000000004", True), ("3.0000000000000004", False), ("00000002", True),
+    ("3", False), ("3.0", False), ("3.000000001", False), ("7.5", False), ("999999999", False),
+    # A form that doesn't say, or says what is no number of seconds, has shown nothing.
+    ("", False), ("-1", False), ("+1", False), ("1e-9", False), ("1e0", False), ("0x1", False), ("1,5", False),
+    (".5", False), ("1.", False), ("1 s", False), ("1\n", False), ("1_0", False), ("nan", False), ("NaN", False),
+    ("inf", False), ("-inf", False), ("null", False), ("true", False), ("soon", False), ("²", False), ("1" * 10, False),
+    ("0." + "1" * 31, False), ("0" * 60_000, False),
+])  # fmt: skip
 def test_a_form_that_was_filled_in_faster_than_allowed_shows_it(seconds: str, too_fast: bool) -> None:
     signals = find_signals(Submission(fill_seconds=seconds), only("fill_time"))
     assert signals == (["fill_time"] if too_fast else [])
@@ -153,17 +120,9 @@ def test_addresses_of_one_subscriber_are_one_sender(same: tuple[str, ...]) -> No
 
 def test_addresses_of_two_subscribers_are_two_senders() -> None:
     different = [
-        "192.0.2.1",
-        "192.0.2.2",
-        "192.0.3.1",
-        "::ffff:192.0.2.3",
-        "2001:db8:1:2::1",
-        "2001:db8:1:3::1",
-        "2001:db8:2:2::1",
-        "::1",
-        "0.0.0.1",
-        "255.255.255.255",
-    ]
+        "192.0.2.1", "192.0.2.2", "192.0.3.1", "::ffff:192.0.2.3", "2001:db8:1:2::1", "2001:db8:1:3::1",
+        "2001:db8:2:2::1", "::1", "0.0.0.1", "255.255.255.255",
+    ]  # fmt: skip
     assert len({of(address) for address in different}) == len(different)
     assert of("::ffff:192.0.2.1") != of("::ffff:192.0.2.2"), "64 bits of these are the same for the whole internet"
 
@@ -195,27 +154,10 @@ def test_a_sender_is_128_bits_of_which_nobody_without_the_key_learns_the_address
     assert of("192.0.2.1", key="") != found
 
 
-@pytest.mark.parametrize(
-    "rubbish",
-    [
-        "",
-        " ",
-        "test-invoke-source-ip",
-        "localhost",
-        "192.0.2.1, 198.51.100.1",
-        "192.0.2.1:443",
-        "192.0.2.256",
-        "192.0.2",
-        "192.0.2.1/24",
-        " 192.0.2.1",
-        "192.0.2.1\n",
-        "3221225985",
-        "[2001:db8::1]",
-        "2001:db8:::1",
-        "1" * 10_000,
-        "\ud800",
-    ],
-)
+@pytest.mark.parametrize("rubbish", [
+    "", " ", "test-invoke-source-ip", "localhost", "192.0.2.1, 198.51.100.1", "192.0.2.1:443", "192.0.2.256", "192.0.2",
+    "192.0.2.1/24", " 192.0.2.1", "192.0.2.1\n", "3221225985", "[2001:db8::1]", "2001:db8:::1", "1" * 10_000, "\ud800",
+])  # fmt: skip
 def test_what_is_no_address_is_no_sender(rubbish: str) -> None:
     assert of(rubbish) == ""
 
@@ -235,41 +177,19 @@ def test_each_purpose_has_a_key_of_its_own_from_which_no_other_follows() -> None
 # Links
 
 
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("", 0),
-        ("Hello", 0),
-        ("Write to ada@example.com or to example.com", 0),
-        ("the protocol http is old", 0),
-        ("http:/ is no link", 0),
-        ("ftp://example.com", 0),
-        ("wwwhat? Awww.", 0),
-        ("http://example.com", 1),
-        ("https://example.com", 1),
-        ("HTTPS://EXAMPLE.COM", 1),
-        ("see www.example.com", 1),
-        ("(WWW.example.com)", 1),
-        ("http://a.example, http://b.example and https://c.example/?x=y", 3),
-        ("http://a.example\nwww.b.example", 2),
-        ("<a href='http://a.example'>http://a.example</a>", 2),
-        ("https://www.example.com", 1),
-        ("HTTP://WWW.example.com", 1),
-        ("https://www.a.example https://www.b.example", 2),
-        ("[url=https://a.example]A[/url]", 1),
-        ("[url=https://www.a.example]A[/url]", 1),
-        ("[URL=www.a.example]A[/URL]", 1),
-        ("[url=https://www.a.example]A[/url] [url=https://www.b.example]B[/url]", 2),
-        ("[url]a.example[/url]", 1),
-        ("[URL=a.example]A[/URL]", 1),
-        ("[url]https://a.example[/url]", 1),
-        ('[url="https://a.example"]A[/url]', 1),
-        ("https://www.a.example/www.html", 1),
-        ("http://a.example,http://b.example", 2),
-        ("http://http://", 1),
-        ("h\u200bttp://example.com", 0),
-    ],
-)
+@pytest.mark.parametrize(("text", "count"), [
+    ("", 0), ("Hello", 0), ("Write to ada@example.com or to example.com", 0), ("the protocol http is old", 0),
+    ("http:/ is no link", 0), ("ftp://example.com", 0), ("wwwhat? Awww.", 0), ("http://example.com", 1),
+    ("https://example.com", 1), ("HTTPS://EXAMPLE.COM", 1), ("see www.example.com", 1), ("(WWW.example.com)", 1),
+    ("http://a.example, http://b.example and https://c.example/?x=y", 3), ("http://a.example\nwww.b.example", 2),
+    ("<a href='http://a.example'>http://a.example</a>", 2), ("https://www.example.com", 1),
+    ("HTTP://WWW.example.com", 1), ("https://www.a.example https://www.b.example", 2),
+    ("[url=https://a.example]A[/url]", 1), ("[url=https://www.a.example]A[/url]", 1), ("[URL=www.a.example]A[/URL]", 1),
+    ("[url=https://www.a.example]A[/url] [url=https://www.b.example]B[/url]", 2), ("[url]a.example[/url]", 1),
+    ("[URL=a.example]A[/URL]", 1), ("[url]https://a.example[/url]", 1), ('[url="https://a.example"]A[/url]', 1),
+    ("https://www.a.example/www.html", 1), ("http://a.example,http://b.example", 2), ("http://http://", 1),
+    ("h\u200bttp://example.com", 0),
+])  # fmt: skip
 def test_links_are_counted(text: str, count: int) -> None:
     assert count_links(message(message=text)) == count
 
@@ -418,13 +338,7 @@ def test_a_solution_that_was_used_for_a_quarantined_message_is_used() -> None:
 # Screening: points
 
 
-SIGNALS = {
-    Signal.HONEYPOT: 1,
-    Signal.FILL_TIME: 2,
-    Signal.NO_PROOF: 16,
-    Signal.WRONG_PROOF: 16,
-    Signal.UNCHECKED: 0,
-}
+SIGNALS = {Signal.HONEYPOT: 1, Signal.FILL_TIME: 2, Signal.NO_PROOF: 16, Signal.WRONG_PROOF: 16, Signal.UNCHECKED: 0}
 
 
 @pytest.mark.parametrize(
@@ -645,16 +559,11 @@ def test_of_a_network_more_are_let_through_than_of_one_address_and_not_all() -> 
     assert held == [None] * (2 * spam.NETWORK_FACTOR) + [spam.HoldReason.QUARANTINED] * (20 - 2 * spam.NETWORK_FACTOR)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("192.0.2.1", "192.0.2.200", True),
-        ("192.0.2.1", "192.0.3.1", False),
-        ("2001:db8:1:2::1", "2001:db8:1:ffff::1", True),
-        ("2001:db8:1:2::1", "2001:db8:2:2::1", False),
-        ("::ffff:192.0.2.1", "192.0.2.9", True),
-    ],
-)
+@pytest.mark.parametrize(("one", "other", "same"), [
+    ("192.0.2.1", "192.0.2.200", True), ("192.0.2.1", "192.0.3.1", False),
+    ("2001:db8:1:2::1", "2001:db8:1:ffff::1", True), ("2001:db8:1:2::1", "2001:db8:2:2::1", False),
+    ("::ffff:192.0.2.1", "192.0.2.9", True),
+])  # fmt: skip
 def test_a_network_is_what_somebody_may_have_many_addresses_in(one: str, other: str, same: bool) -> None:
     assert (spam.hash_network(one, "default", "key") == spam.hash_network(other, "default", "key")) is same
     assert spam.hash_network(one, "default", "key") != spam.hash_sender(one, "default", "key")

@@ -247,15 +247,10 @@ def test_what_the_channel_says_decides_how_it_ends(
     assert store.calls[-1][0] == ("postpone" if action is Action.WAITING else "finish")
 
 
-@pytest.mark.parametrize(
-    ("age", "attempts", "due_in"),
-    [
-        (60, 0, pause_after(LAMBDA_ATTEMPTS, PHONE, 0)),
-        (60, 2, pause_after(LAMBDA_ATTEMPTS + 2, PHONE, 0)),
-        (DEFAULT_GIVE_UP_SECONDS - 5, 0, 5),
-        (DEFAULT_GIVE_UP_SECONDS + 5, 0, 1),
-    ],
-)
+@pytest.mark.parametrize(("age", "attempts", "due_in"), [
+    (60, 0, pause_after(LAMBDA_ATTEMPTS, PHONE, 0)), (60, 2, pause_after(LAMBDA_ATTEMPTS + 2, PHONE, 0)),
+    (DEFAULT_GIVE_UP_SECONDS - 5, 0, 5), (DEFAULT_GIVE_UP_SECONDS + 5, 0, 1),
+])  # fmt: skip
 def test_the_pauses_grow_and_none_ends_after_the_batch_is_too_old(age: int, attempts: int, due_in: int) -> None:
     store = OneBatch(replace(BATCH, taken_at=NOW - age, attempts=attempts))
     run(store, RecoveringNotifier(ChannelUnavailableError("down")), phone=PHONE)

@@ -149,20 +149,10 @@ def test_nothing_of_ops_prints_but_by_its_one_way(root: Path) -> None:
     assert found == {}
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "print(1)",
-        "say = print",
-        "import click\nclick.echo(1)",
-        "from click import echo",
-        "from sys import stdout",
-        "import sys as system",
-        "import rich.console",
-        "from rich import print",
-        "import os\nos.write(1, b'')",
-    ],
-)
+@pytest.mark.parametrize("source", [
+    "print(1)", "say = print", "import click\nclick.echo(1)", "from click import echo", "from sys import stdout",
+    "import sys as system", "import rich.console", "from rich import print", "import os\nos.write(1, b'')",
+])  # fmt: skip
 def test_a_way_around_it_is_seen(source: str) -> None:
     assert list(ways_around(source))
 

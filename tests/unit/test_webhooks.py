@@ -21,14 +21,9 @@ from tests.fakes import NOW
 IT = Notification("id-1", "A title", "Line 1\nLine 2", NOW, reply_to="ada@example.com", fields=(("name", "Ada"),))
 HOSTILE = [
     "<!channel> <@U1> <https://evil.example|bank>",
-    "@everyone @here [bank](https://evil.example) **bold** `x` <@1> <:a:1> ||spoiler||",
-    '"}, {"text": "broken out',
-    "\\",
-    "{title} {{x}} {fields.name}",
-    "{{DATE(2017-02-14T06:00:00Z)}}",
-    "\ud800 half a pair",
-    "\x00\x1b[31m",
-]
+    "@everyone @here [bank](https://evil.example) **bold** `x` <@1> <:a:1> ||spoiler||", '"}, {"text": "broken out',
+    "\\", "{title} {{x}} {fields.name}", "{{DATE(2017-02-14T06:00:00Z)}}", "\ud800 half a pair", "\x00\x1b[31m",
+]  # fmt: skip
 
 
 def with_message(text: str) -> Notification:
@@ -73,21 +68,10 @@ NOTHING = "expected a secret, found nothing"
 NO_SECRET = "expected whsec_ and 24 to 64 bytes in base64"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        f"{secret(32)}!",
-        secret(23),
-        secret(65),
-        secret(32)[6:],
-        "whsec_",
-        "whsec_MARKER!",
-        f"{secret(32)} MARKER",
-        "whsk_" + "A" * 32,
-    ],
-)
+@pytest.mark.parametrize("text", [
+    "", " ", f"{secret(32)}!", secret(23), secret(65), secret(32)[6:], "whsec_", "whsec_MARKER!",
+    f"{secret(32)} MARKER", "whsk_" + "A" * 32,
+])  # fmt: skip
 def test_any_other_secret_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(WebhookMistake) as caught:
         webhook_request.signing_secrets(text)
@@ -97,15 +81,10 @@ def test_any_other_secret_is_refused_without_being_quoted(text: str) -> None:
 # The address
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://hooks.slack.com/services/T/B/x",
-        "https://example.com:8443/a?b=c&d=%20",
-        "https://10.0.0.1/inside-a-vpc",
-        "https://[2001:db8::1]/",
-    ],
-)
+@pytest.mark.parametrize("address", [
+    "https://hooks.slack.com/services/T/B/x", "https://example.com:8443/a?b=c&d=%20", "https://10.0.0.1/inside-a-vpc",
+    "https://[2001:db8::1]/",
+])  # fmt: skip
 def test_an_https_address_is_taken_on_every_stage(address: str) -> None:
     assert webhook_request.checked_address(f"{address}\n", local=False) == address
     assert webhook_request.checked_address(address, local=True) == address
@@ -118,33 +97,14 @@ def test_this_machine_is_for_stage_local_alone(address: str) -> None:
         webhook_request.checked_address(address, local=False)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "",
-        "MARKER",
-        "http://MARKER.example.com/",
-        "ftp://MARKER.example.com/",
-        "//MARKER.example.com/",
-        "https:///MARKER",
-        "https://MARKER@example.com/",
-        "https://user:MARKER@example.com/",
-        "https://example.com/MARKER a",
-        "https://example.com/MARKER\r\nHost: x",
-        "https://example.com\\MARKER",
-        "https://exämple.com/MARKER",
-        "https://example.com:65536/MARKER",
-        "https://[::1/MARKER",
-        "https://localhost/MARKER",
-        "https://127.0.0.1/MARKER",
-        "https://127.9.9.9/MARKER",
-        "https://[::1]/MARKER",
-        "https://169.254.169.254/MARKER",
-        "https://[fe80::1]/MARKER",
-        "https://0.0.0.0/MARKER",
-        "https://224.0.0.1/MARKER",
-    ],
-)
+@pytest.mark.parametrize("address", [
+    "", "MARKER", "http://MARKER.example.com/", "ftp://MARKER.example.com/", "//MARKER.example.com/", "https:///MARKER",
+    "https://MARKER@example.com/", "https://user:MARKER@example.com/", "https://example.com/MARKER a",
+    "https://example.com/MARKER\r\nHost: x", "https://example.com\\MARKER", "https://exämple.com/MARKER",
+    "https://example.com:65536/MARKER", "https://[::1/MARKER", "https://localhost/MARKER", "https://127.0.0.1/MARKER",
+    "https://127.9.9.9/MARKER", "https://[::1]/MARKER", "https://169.254.169.254/MARKER", "https://[fe80::1]/MARKER",
+    "https://0.0.0.0/MARKER", "https://224.0.0.1/MARKER",
+])  # fmt: skip
 def test_any_other_address_is_refused_without_being_quoted(address: str) -> None:
     with pytest.raises(WebhookMistake) as caught:
         webhook_request.checked_address(address, local=False)
