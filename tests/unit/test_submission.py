@@ -96,9 +96,8 @@ def test_the_alias_counts_only_where_the_own_name_is_empty(alias: str, own: str)
 
 
 def test_of_two_aliases_the_first_that_says_something_counts() -> None:
-    assert classify_fields([("_replyto", "a@example.com"), ("replyto", "b@example.com")]).fields == {
-        "email": "a@example.com"
-    }
+    two = [("_replyto", "a@example.com"), ("replyto", "b@example.com")]
+    assert classify_fields(two).fields == {"email": "a@example.com"}
     both = classify_fields([("msg", "A"), ("description", "B"), ("description", "C")])
     assert both.fields == {"message": "A", "description": "B, C"}
     assert both.sent_as == {"message": "msg", "description": "description"}
@@ -136,10 +135,6 @@ def test_a_honeypot_that_is_blank_is_none(name: str, blank: str) -> None:
     assert (sent.fields, sent.honeypot) == ({"message": "Hi"}, False)
 
 
-def test_a_submission_with_a_signal_is_accepted() -> None:
-    assert accepted([(HONEYPOTS[0], "x"), ("message", "Hi")]) == {"message": "Hi"}
-
-
 @pytest.mark.parametrize("value", ["evil@example.com", ""])
 def test_a_name_that_would_choose_who_hears_of_it_is_ignored_and_reported_once(value: str) -> None:
     pairs = [*((name, value) for name in RECIPIENTS), ("message", "Hi"), (RECIPIENTS[0], value)]
@@ -159,14 +154,13 @@ def test_where_the_visitor_wants_to_go_is_no_part_of_the_message(name: str) -> N
     assert (sent.next, sent.fields) == ("https://www.example.com/a", {"message": "Hi"})
 
 
+def test_the_language_of_the_answer_is_no_part_of_the_message() -> None:
+    assert classify_fields([("_language", "de"), ("message", "Hi")]).fields == {"message": "Hi"}
+
+
 def test_the_first_wish_that_says_something_counts() -> None:
     assert classify_fields([("_next", " "), ("redirect", "b"), ("_next", "c")]).next == "b"
     assert classify_fields([("_language", ""), ("_language", " de "), ("_language", "en")]).language == "de"
-
-
-def test_the_language_of_the_answer_is_no_part_of_the_message() -> None:
-    sent = classify_fields([("_language", "de"), ("message", "Hi")])
-    assert (sent.language, sent.fields) == ("de", {"message": "Hi"})
 
 
 def test_nothing_sent_is_nothing_sorted() -> None:
@@ -259,12 +253,8 @@ def test_the_longest_value_is_taken_and_one_character_more_is_422(name: str, cha
 
 def test_how_long_a_field_may_be_is_the_sites_own() -> None:
     it = site(longest={"message": 3, "phone": 2})
-    pairs = [("message", "12 3"), ("phone", "123")]
-    error = refused(pairs, it)
-    assert [(each.field, each.code, each.limit) for each in error.problems] == [
-        ("message", "too_long", 3),
-        ("phone", "too_long", 2),
-    ]
+    problems = refused([("message", "12 3"), ("phone", "123")], it).problems
+    assert problems == (Problem("too_long", "message", 3), Problem("too_long", "phone", 2))
     assert accepted([("message", "123"), ("phone", "12"), ("other", "1234")], it)["other"] == "1234"
 
 
@@ -286,7 +276,7 @@ def test_a_field_has_at_most_10_kib_as_utf_8(name: str, character: str) -> None:
 
 def test_how_large_a_field_may_be_is_the_stages_own() -> None:
     error = refused([("message", "m"), ("other", "x" * 2049)], limits=LIMITS._replace(field_bytes=2048))
-    assert [(each.code, each.limit) for each in error.problems] == [("too_large", 2)]
+    assert error.problems == (Problem("too_large", "other", 2),)
 
 
 @pytest.mark.parametrize("character", ["a", "я", "中", "🚀"])
@@ -312,9 +302,8 @@ def test_a_line_break_is_a_space_in_a_single_line_field(name: str, line_break: s
 
 @pytest.mark.parametrize("line_break", LINE_BREAKS)
 def test_two_addresses_on_two_lines_are_none(line_break: str) -> None:
-    assert named(refused([("message", "Hi"), ("email", f"a@example.com{line_break}b@example.com")])) == [
-        ("email", "TYPE_EMAIL")
-    ]
+    error = refused([("message", "Hi"), ("email", f"a@example.com{line_break}b@example.com")])
+    assert named(error) == [("email", "TYPE_EMAIL")]
 
 
 @pytest.mark.parametrize("other", OTHER_BREAKS)
@@ -383,12 +372,9 @@ def test_a_field_with_an_odd_name_is_kept_under_one_of_one_line(name: str) -> No
 
 
 def test_a_field_without_a_name_is_called_so_and_is_no_other_field() -> None:
-    assert accepted([("message", "Hi"), ("", "x"), ("unnamed", "y")]) == {
-        "message": "Hi",
-        "unnamed": "x",
-        "unnamed (2)": "y",
-    }
-    assert accepted([("message", "Hi"), ("a\x07b\ud800", "x")]) == {"message": "Hi", "a b\ufffd": "x"}
+    hi = ("message", "Hi")
+    assert accepted([hi, ("", "x"), ("unnamed", "y")]) == dict([hi, ("unnamed", "x"), ("unnamed (2)", "y")])
+    assert accepted([hi, ("a\x07b\ud800", "x")]) == {"message": "Hi", "a b\ufffd": "x"}
 
 
 @pytest.mark.parametrize("character", ["a", "я", "🚀"])
@@ -435,28 +421,16 @@ def test_a_name_that_says_more_stays_a_field_of_its_own(name: str) -> None:
 
 
 def test_no_two_fields_are_made_one_and_the_surest_name_counts() -> None:
-    pairs = [
-        ("inquiry", "Sales"), ("comments", "Hi"), ("your-name", "Ada"), ("contact-name", "Eve"), ("mail", "by post"),
-    ]  # fmt: skip
-    assert accepted(pairs) == {
-        "inquiry": "Sales",
-        "message": "Hi",
-        "name": "Ada",
-        "contact-name": "Eve",
-        "mail": "by post",
-    }
+    first, rest = [("inquiry", "Sales")], [("contact-name", "Eve"), ("mail", "by post")]
+    pairs = [*first, ("comments", "Hi"), ("your-name", "Ada"), *rest]
+    assert accepted(pairs) == dict([*first, ("message", "Hi"), ("name", "Ada"), *rest])
     assert accepted([("Nachricht", " "), ("comments", "Hi")]) == {"Nachricht": " ", "message": "Hi"}
     assert accepted([("message", "Hi"), ("your-name", "Ada\nLovelace")]) == {"message": "Hi", "name": "Ada Lovelace"}
     two = classify_fields([("message", "a"), ("comments", "b"), ("Comments", "c"), ("comments", "d")])
     assert two.fields == {"message": "a", "comments": "b, d", "Comments": "c"}
     assert two.sent_as == {"message": "message", "comments": "comments", "Comments": "Comments"}
     own = [("your-message", "a"), ("message", "b"), ("your-email", "c@example.com"), ("_replyto", "d@example.com")]
-    assert accepted(own) == {
-        "your-message": "a",
-        "message": "b",
-        "your-email": "c@example.com",
-        "email": "d@example.com",
-    }
+    assert accepted(own) == dict([*own[:3], ("email", "d@example.com")])
 
 
 def test_where_any_text_counts_as_an_address_all_else_is_still_looked_at() -> None:
@@ -472,12 +446,9 @@ def test_an_address_of_a_script_from_right_to_left_loses_the_marks_that_nobody_s
 
 
 def test_what_is_wrong_is_named_as_the_form_has_it() -> None:
-    error = refused([("your-message", " "), ("your-email", "ada@"), ("your-name", "x" * 201)])
-    assert named(error) == [
-        ("your-message", "REQUIRED_FIELD_EMPTY"),
-        ("your-email", "TYPE_EMAIL"),
-        ("your-name", "too_long"),
-    ]
+    sent = {"your-message": " ", "your-email": "ada@", "your-name": "x" * 201}
+    codes = ["REQUIRED_FIELD_EMPTY", "TYPE_EMAIL", "too_long"]
+    assert named(refused(list(sent.items()))) == list(zip(sent, codes, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -638,9 +609,8 @@ def test_fields_of_10_kib_of_any_one_character_fit_or_are_413(character: str, co
     if status:
         assert status == 413
         # A quotation mark or backslash is four characters inside two layers of JSON, a line break or tab three.
-        assert (
-            count * {'"': 4, "\\": 4, "\n": 3, "\t": 3}.get(character, 1) * len(text.encode()) > MAX_ON_THE_BUS - 2048
-        )
+        as_long = {'"': 4, "\\": 4, "\n": 3, "\t": 3}.get(character, 1) * len(text.encode())
+        assert count * as_long > MAX_ON_THE_BUS - 2048
     else:
         fits(published)
     assert status or count < 50
@@ -669,57 +639,18 @@ def test_a_message_is_413_exactly_when_it_is_too_large_inside_an_envelope(charac
     assert caught.value.status == 413
 
 
-def test_a_message_survives_publication() -> None:
-    message = Message("id", "default", 1_767_225_600, {"name": "Юлия", "message": 'a "quoted"\nline 🚀'})
-    assert Message.deserialize(message.serialize()) == message
-    assert "Юлия" in message.serialize(), "not escaped: that would double its size"
+WHOLE = {"version": 1, "id": "id-1", "site": "default", "received_at": NOW, "fields": {"message": "Hi"}}
 
 
 def test_the_published_text_is_version_1_of_the_contract() -> None:
-    text = Message("id-1", "default", 1_767_225_600, {"message": "Hi"}).serialize()
-    assert json.loads(text) == {
-        "version": 1,
-        "id": "id-1",
-        "site": "default",
-        "received_at": 1_767_225_600,
-        "fields": {"message": "Hi"},
-    }
+    assert json.loads(Message("id-1", "default", NOW, {"message": "Hi"}).serialize()) == WHOLE
 
 
 @pytest.mark.parametrize("text", [
-    "hello world", "", "null", "[]", "{}", '{"version": 2, "id": "i", "site": "s", "received_at": 1, "fields": {}}',
-    '{"version": 1, "site": "s", "received_at": 1, "fields": {}}',
-    '{"version": 1, "id": "i", "site": "s", "received_at": "soon", "fields": {}}',
-    '{"version": 1, "id": "i", "site": "s", "received_at": null, "fields": {}}',
-    '{"version": 1, "id": "i", "site": "s", "received_at": 1, "fields": []}',
+    "secret words", '{"message": "secret words', "", "null", "[]", "{}", json.dumps(WHOLE | {"version": 2}),
+    *(json.dumps({key: WHOLE[key] for key in WHOLE if key != missing}) for missing in WHOLE),
 ])  # fmt: skip
-def test_what_is_no_message_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        Message.deserialize(text)
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"received_at": "secret words"}, "not a complete message: ValueError"),
-        ({"received_at": ["secret words"]}, "not a complete message: TypeError"),
-        ({"received_at": "9" * 5000 + "secret words"}, "not a complete message: ValueError"),
-        ({"received_at": float("inf")}, "not a complete message: OverflowError"),
-        ({"fields": "secret words"}, "not a complete message: AttributeError"),
-        ({"fields": ["secret words"]}, "not a complete message: AttributeError"),
-        ({"version": "secret words"}, "expected a message of version 1"),
-    ],
-)
-def test_the_error_of_what_is_no_message_never_quotes_it(changes: dict[str, object], said: str) -> None:
-    whole = {"version": 1, "id": "i", "site": "s", "received_at": 1, "fields": {"message": "secret words"}}
-    with pytest.raises(ValueError, match=r"^" + re.escape(said) + "$") as caught:
-        Message.deserialize(json.dumps({**whole, **changes}))
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None or caught.value.__suppress_context__, "nor does its traceback"
-
-
-@pytest.mark.parametrize("text", ["secret words", '{"message": "secret words'])
-def test_the_error_of_what_is_no_json_never_quotes_it(text: str) -> None:
+def test_what_is_no_message_is_a_value_error_that_never_quotes_it(text: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         Message.deserialize(text)
     assert "secret" not in str(caught.value)
@@ -730,16 +661,25 @@ def test_json_that_is_nested_too_deeply_is_said_to_be() -> None:
         Message.deserialize("[" * 99_999)
 
 
-def test_what_is_known_of_a_message_survives_publication_and_is_left_out_where_there_is_nothing() -> None:
-    message = Message("id", "default", NOW, {"message": "Hi"}, ("honeypot",), True, "5e4de7", "c4a113")
-    assert Message.deserialize(message.serialize()) == message
-    assert {
-        name: json.loads(message.serialize())[name]
-        for name in ("signals", "has_idempotency_key", "sender_hash", "solved_challenge")
-    } == {"signals": ["honeypot"], "has_idempotency_key": True, "sender_hash": "5e4de7", "solved_challenge": "c4a113"}
-    plain = Message("id", "default", NOW, {"message": "Hi"})
-    assert set(json.loads(plain.serialize())) == {"version", "id", "site", "received_at", "fields"}
-    assert Message.deserialize(plain.serialize()) == plain
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"received_at": "secret words"}, "not a complete message: ValueError"),
+        ({"received_at": ["secret words"]}, "not a complete message: TypeError"),
+        ({"received_at": None}, "not a complete message: TypeError"),
+        ({"received_at": "9" * 5000 + "secret words"}, "not a complete message: ValueError"),
+        ({"received_at": float("inf")}, "not a complete message: OverflowError"),
+        ({"fields": "secret words"}, "not a complete message: AttributeError"),
+        ({"fields": ["secret words"]}, "not a complete message: AttributeError"),
+        *(({"signals": signals}, "not a complete message: TypeError") for signals in (None, 7, True)),
+        ({"version": "secret words"}, "expected a message of version 1"),
+    ],
+)
+def test_what_is_wrong_with_a_message_is_said_without_quoting_it(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$") as caught:
+        Message.deserialize(json.dumps(WHOLE | {"fields": {"message": "secret words"}} | changes))
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None or caught.value.__suppress_context__, "nor does its traceback"
 
 
 def test_a_message_with_everything_is_short_json_and_comes_back() -> None:
@@ -758,10 +698,11 @@ def test_a_message_with_everything_is_short_json_and_comes_back() -> None:
 
 @pytest.mark.parametrize(("change", "taken"), [
     ({"id": "i" * MAX_ID, "site": "s" * MAX_ID}, True), ({"id": "i", "site": "s", "received_at": 0}, True),
-    ({"id": "i" * (MAX_ID + 1)}, False), ({"site": "s" * (MAX_ID + 1)}, False), ({"id": ""}, False), ({"site": ""}, False),
+    ({"id": "i" * (MAX_ID + 1)}, False), ({"site": "s" * (MAX_ID + 1)}, False), ({"id": ""}, False),
+    ({"site": ""}, False),
 ])  # fmt: skip
 def test_ids_have_bounds(change: dict[str, object], taken: bool) -> None:
-    text = json.dumps({"version": 1, "id": "i", "site": "s", "received_at": 1, "fields": {}} | change)
+    text = json.dumps(WHOLE | change)
     if taken:
         message = Message.deserialize(text)
         assert (message.has_idempotency_key, message.signals, message.captcha, message.language) == (False, (), "", "")
@@ -773,22 +714,8 @@ def test_ids_have_bounds(change: dict[str, object], taken: bool) -> None:
 @pytest.mark.parametrize("received_at", [-1, LATEST + 1, NOW * 1000, 1e300])
 def test_a_time_beyond_our_calendar_is_refused_saying_what_is_right(received_at: float) -> None:
     """JavaScript's ``Date.now()`` gives milliseconds."""
-    text = json.dumps({"version": 1, "id": "i", "site": "s", "received_at": received_at, "fields": {}})
     with pytest.raises(ValueError, match=rf"^received_at: expected seconds .*, not milliseconds: 0 to {LATEST}$"):
-        Message.deserialize(text)
-
-
-@pytest.mark.parametrize("signals", [None, 7, True])
-def test_signals_that_are_none_are_a_value_error(signals: object) -> None:
-    whole = {"version": 1, "id": "i", "site": "s", "received_at": 1, "fields": {}, "signals": signals}
-    with pytest.raises(ValueError, match="not a complete message: TypeError"):
-        Message.deserialize(json.dumps(whole))
-
-
-def test_the_fields_of_a_published_message_stay_in_the_order_sent() -> None:
-    fields = {"z": "1", "message": "2", "a": "3", "Ä": "4"}
-    message = Message.deserialize(Message("id", "default", NOW, fields).serialize())
-    assert list(message.fields.items()) == list(fields.items())
+        Message.deserialize(json.dumps(WHOLE | {"received_at": received_at}))
 
 
 # Content, and the ids made of it
@@ -799,16 +726,9 @@ def said(it: Message) -> str:
 
 
 def test_the_same_site_and_fields_are_the_same_content_whatever_else_differs() -> None:
-    one = message("id-1", name="Ada", message="Hi")
-    other = replace(
-        message("id-2", name="Ada", message="Hi"),
-        received_at=NOW + 500,
-        signals=("honeypot",),
-        sender_hash="s",
-        solved_challenge="p",
-        has_idempotency_key=True,
-    )
-    assert said(one) == said(other)
+    one, other = message("id-1", name="Ada", message="Hi"), message("id-2", name="Ada", message="Hi")
+    other = replace(other, received_at=NOW + 500, signals=("honeypot",), sender_hash="s", solved_challenge="p")
+    assert said(one) == said(replace(other, has_idempotency_key=True))
 
 
 def test_another_order_site_name_or_text_is_another_content() -> None:
@@ -827,13 +747,10 @@ def test_another_order_site_name_or_text_is_another_content() -> None:
     ({"a": 'b", "c": "d'}, {"a": "b", "c": "d"}), ({"a": 'b"], ["c", "d'}, {"a": "b", "c": "d"}),
     ({"a": "b\nc"}, {"a": "b\\nc"}), ({"a": "b\x00c"}, {"a": "bc"}), ({"a": "é"}, {"a": "\\u00e9"}),
     ({"a": "é"}, {"a": "e\u0301"}), ({"": "a"}, {"a": ""}),
+    ({"message": "\ud800"}, {"message": "\udfff"}),
 ])  # fmt: skip
 def test_no_separator_in_a_field_makes_two_contents_one(one: dict[str, str], other: dict[str, str]) -> None:
     assert content_hash("default", one) != content_hash("default", other)
-
-
-def test_a_content_can_be_named_even_for_half_a_character() -> None:
-    assert content_hash("default", {"message": "\ud800"}) != content_hash("default", {"message": "\udfff"})
 
 
 def test_of_a_content_nothing_is_legible() -> None:
@@ -875,9 +792,3 @@ def test_no_key_can_be_written_so_that_it_is_taken_for_another_site_or_text() ->
 
 def test_without_a_key_each_message_has_an_id_of_its_own() -> None:
     assert len({make_message_id("default", "", HELLO) for _ in range(9)}) == 9
-
-
-def test_no_id_tells_the_key_or_the_text() -> None:
-    found = make_message_id("default", "MARKER", {"message": "MARKER"})
-    assert str(uuid.UUID(found)) == found
-    assert "MARKER" not in found
