@@ -92,9 +92,8 @@ def test_the_page_is_whole_and_in_its_language(language: str) -> None:
 def test_a_page_from_right_to_left_says_so_and_what_was_typed_has_its_own_direction() -> None:
     hebrew = {**EN, "page_title": "ההודעה שלך לא נשלחה"}
     for code in ("invalid", "unavailable", "forbidden_origin"):
-        it = Page(
-            make_page(SubmissionError(422, code), [("email", "ada@example.com"), ("message", "שלום")], hebrew, "he")
-        )
+        typed = [("email", "ada@example.com"), ("message", "שלום")]
+        it = Page(make_page(SubmissionError(422, code), typed, hebrew, "he"))
         [root] = it.top.children
         assert root.attributes == {"lang": "he", "dir": "rtl"}
         assert {control.attributes["dir"] for control in (it.control("email"), it.control("message"))} == {"auto"}
@@ -207,11 +206,8 @@ def test_a_choice_a_date_or_a_number_stays_as_it_was_unless_it_is_at_fault(name:
 
 def test_what_is_sent_again_unchanged_can_be_read_unless_the_page_set_it() -> None:
     it = page([("topic", "Billing"), ("submit", "Send"), ("your-name", "Ada"), ("inquiry", "Sales"), ("message", "")])
-    shown = it.top.all("form")[0].all("p")
-    assert [(each.all("strong")[0].said(), each.all("bdi")[0].said()) for each in shown] == [
-        ("topic", "Billing"),
-        ("inquiry", "Sales"),
-    ]
+    shown = [(each.all("strong")[0].said(), each.all("bdi")[0].said()) for each in it.top.all("form")[0].all("p")]
+    assert shown == [("topic", "Billing"), ("inquiry", "Sales")]
     assert it.control("submit").attributes["type"] == "hidden"
     assert it.label(it.control("your-name")) == "Name"
 
@@ -282,13 +278,6 @@ def test_each_mistake_stands_beside_its_field_and_is_told_to_who_can_not_see() -
     assert len([each for each in it.top.all("p") if each.attributes.get("class") == "error"]) == len(expected)
 
 
-def test_the_number_in_a_mistakes_words_is_the_limits() -> None:
-    it = page_of([("name", "x" * 201), ("message", "Hi"), ("other", "x" * 10_241)])
-    assert "At most 200 characters, please." in it.top.said()
-    assert "At most 10 KiB, please." in it.top.said()
-    assert "{" not in it.top.all("main")[0].said()
-
-
 def test_every_control_that_is_seen_has_its_label_in_the_language() -> None:
     pairs = [("name", "x"), ("email", "x"), ("subject", "x"), ("message", "x"), ("Größe", "x")]
     it = page(pairs, Problem("TYPE_EMAIL", "email"), Problem("TYPE_TEXT", "Größe"), language="de")
@@ -328,12 +317,6 @@ def test_of_a_form_without_any_field_the_required_one_is_named() -> None:
     assert EN["REQUIRED_FIELD_MISSING"] in it.top.said()
 
 
-@pytest.mark.parametrize("name", ["message", "email", "other"])
-def test_of_a_body_that_could_not_be_read_every_mistake_is_named(name: str) -> None:
-    it = page([], Problem("TYPE_TEXT", name))
-    assert EN["TYPE_TEXT"] in it.top.said()
-
-
 def test_of_two_mistakes_of_one_field_one_at_least_is_named() -> None:
     it = page([("message", "\x0b")], Problem("REQUIRED_FIELD_EMPTY", "message"), Problem("too_long", "message", 1))
     assert it.control("message").attributes["aria-invalid"] == "true"
@@ -371,10 +354,10 @@ def test_with_what_was_typed_the_page_says_that_nothing_is_lost() -> None:
 )
 def test_a_page_can_be_encoded_whatever_was_sent(written: str) -> None:
     pairs: Pairs = []
+    error = SubmissionError(503, "unavailable")
     try:
         pairs += read(JSON, written.encode(), LIMITS)
         validate(classify_fields(pairs), site(required=()), LIMITS)
     except SubmissionError as caught:
-        make_page(caught, pairs, EN, "en").encode()
-    else:
-        make_page(SubmissionError(503, "unavailable"), pairs, EN, "en").encode()
+        error = caught
+    make_page(error, pairs, EN, "en").encode()

@@ -58,15 +58,13 @@ def changed(payload: Json) -> Callable[[str, Any], str]:
     """The solution with one thing changed, which is named by a path such as ``challenge.parameters.cost``."""
 
     def change(path: str, value: Any) -> str:
-        it = copy.deepcopy(payload)
+        place = it = copy.deepcopy(payload)
         *way, last = path.split(".")
-        place = it
         for step in way:
             place = place[step]
+        place[last] = value
         if value is Missing:
             del place[last]
-        else:
-            place[last] = value
         return encoded(it)
 
     return change
@@ -142,22 +140,10 @@ def test_the_solution_of_the_library_of_npm_is_taken(root: Path) -> None:
     node = needs.node()
     needs.npm_package("altcha-lib")
     asked = make_challenge("default", 4, KEY, now())
-    ran = subprocess.run(
-        [node, str(root / "tests/node/altcha.mjs")],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = [node, str(root / "tests/node/altcha.mjs")]
+    ran = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     assert solved_challenge(ran.stdout, "default", KEY) == asked["parameters"]["nonce"]
-
-
-def test_a_solution_that_is_verified_twice_names_the_same_challenge_so_that_a_replay_is_seen(payload: Json) -> None:
-    assert (
-        solved_challenge(encoded(payload), "default", KEY) == solved_challenge(encoded(payload), "default", KEY) != ""
-    )
 
 
 @pytest.mark.parametrize(
@@ -182,9 +168,8 @@ def test_no_other_way_of_writing_the_same_solution_makes_it_another(
 
 def test_a_number_written_otherwise_names_the_same_challenge(given: Json, changed: Callable[[str, Any], str]) -> None:
     """JSON.stringify writes 5000.0 as 5000, and so does the signed form."""
-    assert (
-        solved_challenge(changed("challenge.parameters.cost", 5000.0), "default", KEY) == given["parameters"]["nonce"]
-    )
+    text = changed("challenge.parameters.cost", 5000.0)
+    assert solved_challenge(text, "default", KEY) == given["parameters"]["nonce"]
 
 
 def test_what_proves_the_work_is_the_derived_key_and_not_the_counter(
@@ -216,61 +201,56 @@ def test_a_challenge_is_solved_within_its_life_or_not_at_all(ago: int, taken: bo
     assert bool(solved_challenge(encoded(solution_of(asked)), "default", KEY)) is taken
 
 
-@pytest.mark.parametrize(("path", "value"), [
-    ("challenge.parameters.algorithm", "SHA-256"), ("challenge.parameters.algorithm", "pbkdf2/sha-256"),
-    ("challenge.parameters.cost", 1), ("challenge.parameters.cost", "5000"), ("challenge.parameters.cost", 5000.5),
-    ("challenge.parameters.keyLength", 1), ("challenge.parameters.keyPrefix", ""),
-    ("challenge.parameters.keyPrefix", "00"), ("challenge.parameters.nonce", "0" * 32),
-    ("challenge.parameters.salt", "0" * 32), ("challenge.parameters.keySignature", "0" * 64),
-    ("challenge.parameters.keySignature", None), ("challenge.parameters.keySignature", Missing),
-    ("challenge.parameters.expiresAt", 9_999_999_999), ("challenge.parameters.expiresAt", None),
-    ("challenge.parameters.expiresAt", Missing), ("challenge.parameters.expiresAt", "never"),
-    ("challenge.parameters.expiresAt", float("nan")), ("challenge.parameters.expiresAt", float("inf")),
-    ("challenge.parameters.data", {"site": "default", "more": 1}), ("challenge.parameters.data", {"site": ["default"]}),
-    ("challenge.parameters.data", {}), ("challenge.parameters.data", None), ("challenge.parameters.data", Missing),
-    ("challenge.parameters.data", {"__proto__": {"site": "default"}}), ("challenge.parameters.memoryCost", 1),
-    ("challenge.parameters.memoryCost", None), ("challenge.parameters.parallelism", 10**9),
-    ("challenge.signature", Missing), ("challenge.signature", None), ("challenge.signature", ""),
-    ("challenge.signature", "0" * 64), ("challenge.signature", 0), ("challenge.signature", True),
-    ("challenge.signature", ["0"]), ("challenge.signature", {"toString": 1}), ("challenge.signature", "\ud800"),
-    ("solution.derivedKey", "0" * 64), ("solution.derivedKey", ""), ("solution.derivedKey", "0"),
-    ("solution.derivedKey", "xyz"), ("solution.derivedKey", None), ("solution.derivedKey", True),
-    ("solution.derivedKey", [0]), ("solution.derivedKey", "\ud800"), ("solution.derivedKey", Missing),
-    ("solution.counter", Missing), ("solution", Missing), ("solution", None), ("solution", []), ("challenge", Missing),
-    ("challenge", None), ("challenge", "challenge"), ("challenge.parameters", Missing), ("challenge.parameters", None),
-    ("challenge.parameters", []), ("challenge.parameters", "x"),
-])  # fmt: skip
+CHANGES: dict[str, tuple[Any, ...]] = {
+    "challenge": (Missing, None, "challenge"),
+    "challenge.parameters": (Missing, None, [], "x"),
+    "challenge.parameters.algorithm": ("SHA-256", "pbkdf2/sha-256"),
+    "challenge.parameters.cost": (1, "5000", 5000.5, 2**31 - 1, 10**18),
+    "challenge.parameters.keyLength": (1,),
+    "challenge.parameters.keyPrefix": ("", "00"),
+    "challenge.parameters.nonce": ("0" * 32,),
+    "challenge.parameters.salt": ("0" * 32,),
+    "challenge.parameters.keySignature": ("0" * 64, None, Missing),
+    "challenge.parameters.expiresAt": (9_999_999_999, None, Missing, "never", float("nan"), float("inf")),
+    "challenge.parameters.data": (
+        *({"site": "default", "more": 1}, {"site": ["default"]}, {}, None, Missing),
+        {"__proto__": {"site": "default"}},
+    ),
+    "challenge.parameters.memoryCost": (1, None),
+    "challenge.parameters.parallelism": (10**9,),
+    "challenge.signature": (Missing, None, "", "0" * 64, 0, True, ["0"], {"toString": 1}, "\ud800"),
+    "solution": (Missing, None, []),
+    "solution.counter": (Missing,),
+    "solution.derivedKey": ("0" * 64, "", "0", "xyz", None, True, [0], "\ud800", Missing),
+}
+
+
+@pytest.mark.parametrize(("path", "value"), [(path, value) for path, values in CHANGES.items() for value in values])
 def test_whoever_changes_or_leaves_out_anything_has_solved_nothing(
     changed: Callable[[str, Any], str], path: str, value: Any
 ) -> None:
     assert solved_challenge(changed(path, value), "default", KEY) == ""
 
 
-def test_a_challenge_that_somebody_signed_for_himself_is_not_ours(payload: Json) -> None:
+def test_a_challenge_that_somebody_signed_for_himself_is_not_ours_and_only_who_has_the_key_could(
+    given: Json, payload: Json
+) -> None:
+    text = json.dumps(given["parameters"], sort_keys=True, separators=(",", ":"))
+
+    def forged_with(secret: bytes) -> str:
+        signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+        return encoded(payload | {"challenge": payload["challenge"] | {"signature": signature}})
+
     for secret in (b"", b"secret", KEY.encode()):
-        forged = copy.deepcopy(payload)
-        parameters = forged["challenge"]["parameters"]
-        text = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
-        forged["challenge"]["signature"] = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
-        assert solved_challenge(encoded(forged), "default", KEY) == ""
-
-
-def test_the_signature_of_a_forger_who_has_the_key_would_be_taken(given: Json, payload: Json) -> None:
-    """So that the test before this one can fail: the form that is signed there is the right one."""
-    forged = copy.deepcopy(payload)
-    text = json.dumps(forged["challenge"]["parameters"], sort_keys=True, separators=(",", ":"))
-    forged["challenge"]["signature"] = hmac.new(subkey(KEY, "challenge"), text.encode(), hashlib.sha256).hexdigest()
-    assert solved_challenge(encoded(forged), "default", KEY) == given["parameters"]["nonce"]
+        assert solved_challenge(forged_with(secret), "default", KEY) == ""
+    assert solved_challenge(forged_with(subkey(KEY, "challenge")), "default", KEY) == given["parameters"]["nonce"]
 
 
 def test_the_solution_of_one_challenge_is_none_of_another(payload: Json) -> None:
     other = solution_of(make_challenge("default", 2, KEY, now()))
-    assert (
-        solved_challenge(encoded({"challenge": other["challenge"], "solution": payload["solution"]}), "default", KEY)
-        == ""
-    )
     mixed = other["challenge"] | {"signature": payload["challenge"]["signature"]}
-    assert solved_challenge(encoded({"challenge": mixed, "solution": other["solution"]}), "default", KEY) == ""
+    for challenge, solution in ((other["challenge"], payload["solution"]), (mixed, other["solution"])):
+        assert solved_challenge(encoded({"challenge": challenge, "solution": solution}), "default", KEY) == ""
 
 
 NESTED = "[" * 20_000 + "]" * 20_000
@@ -345,21 +325,11 @@ RUBBISH = {
 
 
 @pytest.mark.parametrize("text", RUBBISH.values(), ids=RUBBISH)
-def test_rubbish_of_any_shape_solves_nothing_and_breaks_nothing(text: str) -> None:
-    assert solved_challenge(text, "default", KEY) == ""
-
-
-@pytest.mark.parametrize("text", RUBBISH.values(), ids=RUBBISH)
-def test_rubbish_is_refused_before_any_work_is_done_for_it(text: str) -> None:
+def test_rubbish_of_any_shape_solves_nothing_breaks_nothing_and_is_given_no_work(text: str) -> None:
     """A bound against seconds of it: an hour's worth of iterations would be asked for by a stranger."""
     before = time.process_time()
-    solved_challenge(text, "default", KEY)
+    assert solved_challenge(text, "default", KEY) == ""
     assert time.process_time() - before < 1
-
-
-@pytest.mark.parametrize("cost", [2**31 - 1, 10**18])
-def test_no_cost_of_a_strangers_choice_is_ever_paid(changed: Callable[[str, Any], str], cost: int) -> None:
-    assert solved_challenge(changed("challenge.parameters.cost", cost), "default", KEY) == ""
 
 
 def test_half_of_a_solution_or_one_with_a_byte_changed_is_none(payload: Json) -> None:

