@@ -42,14 +42,8 @@ def test_each_function_is_shown_with_the_very_statements_of_its_policy(root: Pat
 
 
 def _as_deployed(shown: Mapping[str, Any]) -> dict[str, Any]:
-    condition = {"Condition": shown["condition"]} if "condition" in shown else {}
-    return {
-        "Sid": shown["grant"],
-        "Effect": "Allow",
-        "Action": shown["actions"],
-        "Resource": shown["resources"],
-        **condition,
-    }
+    deployed = {"Sid": shown["grant"], "Effect": "Allow", "Action": shown["actions"], "Resource": shown["resources"]}
+    return deployed | ({"Condition": shown["condition"]} if "condition" in shown else {})
 
 
 def test_what_aws_itself_uses_is_told_from_what_the_code_calls(root: Path) -> None:
@@ -70,37 +64,27 @@ def test_who_is_let_in_follows_from_the_templates_and_the_triggers(
     text = (root / "herald.toml").read_text(encoding="utf-8")
     (tmp_path / "herald.toml").write_text(without_own_functions(text), encoding="utf-8")
     (tmp_path / "infra").symlink_to(root / "infra")
-    prefix, invoke = f"herald-{stage}", "lambda:InvokeFunction"
-    function = {name: ARN % ("lambda", f"function:{prefix}{name}") for name in ("", "-destined", "-retry_due")}
-    outcome = {name: ARN % ("lambda", f"function:{prefix}-{name}") for name in ("on_success", "on_failure")}
-    queue = {
-        name: ARN % ("sqs", f"{prefix}-{name}") for name in ("topic-dead-letters", "failed-events", "rule-dead-letters")
-    }
-    rule = ARN % ("events", f"rule/{prefix}/")
-    topic = ARN % ("sns", f"{prefix}-messages")
+    prefix = f"herald-{stage}"
+    rule, topic = ARN % ("events", f"rule/{prefix}"), ARN % ("sns", f"{prefix}-messages")
     role = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/" + f"{prefix}-send-event"
-    source = "aws:SourceArn"
+
+    def invoke(service: str, function: str, source: str) -> tuple[str, ...]:
+        arn = ARN % ("lambda", f"function:{prefix}{function}")
+        return f"{service}.amazonaws.com", "lambda:InvokeFunction", arn, f"ArnLike aws:SourceArn {source}"
+
+    def send(service: str, queue: str, condition: str, source: str) -> tuple[str, ...]:
+        arn = ARN % ("sqs", f"{prefix}-{queue}")
+        return f"{service}.amazonaws.com", "sqs:SendMessage", arn, f"{condition} aws:SourceArn {source}"
+
     expected = {
-        ("apigateway.amazonaws.com", invoke, function[""], f"ArnLike {source} {ARN % ('execute-api', '<api>/*')}"),
-        ("sns.amazonaws.com", invoke, function["-destined"], f"ArnLike {source} {topic}"),
-        (
-            "events.amazonaws.com",
-            invoke,
-            function["-retry_due"],
-            f"ArnLike {source} {ARN % ('events', f'rule/{prefix}-retry_due-event')}",
-        ),
-        *(
-            ("events.amazonaws.com", invoke, arn, f"ArnLike {source} {rule}{prefix}-{name}")
-            for name, arn in outcome.items()
-        ),
-        ("sns.amazonaws.com", "sqs:SendMessage", queue["topic-dead-letters"], f"ArnEquals {source} {topic}"),
-        (
-            "events.amazonaws.com",
-            "sqs:SendMessage",
-            queue["failed-events"],
-            f"ArnEquals {source} {rule}{prefix}-failed-events",
-        ),
-        ("events.amazonaws.com", "sqs:SendMessage", queue["rule-dead-letters"], f"ArnLike {source} {rule}*"),
+        invoke("apigateway", "", ARN % ("execute-api", "<api>/*")),
+        invoke("sns", "-destined", topic),
+        invoke("events", "-retry_due", f"{rule}-retry_due-event"),
+        invoke("events", "-on_success", f"{rule}/{prefix}-on_success"),
+        invoke("events", "-on_failure", f"{rule}/{prefix}-on_failure"),
+        send("sns", "topic-dead-letters", "ArnEquals", topic),
+        send("events", "failed-events", "ArnEquals", f"{rule}/{prefix}-failed-events"),
+        send("events", "rule-dead-letters", "ArnLike", f"{rule}/*"),
     }
     if has_send_event:
         expected |= {("apigateway.amazonaws.com", "sts:AssumeRole", role, ""), (role, "sns:Publish", topic, "")}

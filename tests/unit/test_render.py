@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,24 +19,17 @@ from tests.fakes import EVERYWHERE, channel, site, stage
 
 
 def config(it: Stage) -> StageConfig:
-    local = it.name == "local"
-    return StageConfig(
-        it,
-        send_event=False,
-        log_retention_days=30,
-        rate=10,
-        burst=20,
-        endpoint="http://127.0.0.1:4566" if local else None,
-        account="000000000000" if local else None,
-        region="us-east-1" if local else None,
-    )
+    found = StageConfig(it, False, 30, 10, 20, None, None, None)
+    if it.name != "local":
+        return found
+    return replace(found, endpoint="http://127.0.0.1:4566", account="000000000000", region="us-east-1")
 
 
 STAGES = {name: config(stage(name)) for name in ("dev", "local", "prod")}
 
 
-def chalice(stages: dict[str, StageConfig]) -> dict[str, object]:
-    found: dict[str, object] = json.loads(render.generated(stages)[render.CHALICE_CONFIG])["stages"]
+def chalice(stages: dict[str, StageConfig]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(render.generated(stages)[render.CHALICE_CONFIG])["stages"]
     return found
 
 
@@ -51,7 +45,7 @@ def test_concurrency_is_reserved_for_what_delivers_and_for_the_inbox_and_nothing
     stages = {"dev": with_inbox, "prod": STAGES["prod"]}
     reserved = {
         (name, function): settings["reserved_concurrency"]
-        for name, found in json.loads(render.generated(stages)[render.CHALICE_CONFIG])["stages"].items()
+        for name, found in chalice(stages).items()
         for function, settings in found["lambda_functions"].items()
         if "reserved_concurrency" in settings
     }
@@ -66,9 +60,8 @@ def test_what_is_committed_is_what_is_generated(root: Path) -> None:
 
 def test_no_account_is_committed_but_the_local_stacks() -> None:
     for path, text in render.generated(STAGES).items():
-        numbers = {
-            word for word in text.replace(":", " ").replace('"', " ").split() if word.isdigit() and len(word) == 12
-        }
+        words = text.replace(":", " ").replace('"', " ").split()
+        numbers = {word for word in words if word.isdigit() and len(word) == 12}
         # A page that is written by hand around its tables shows AWS's own example account.
         assert numbers <= {"000000000000", *(("123456789012",) if path.suffix == ".md" else ())}, path
     policies = {path.name for path in render.generated(STAGES) if path.name.startswith("policy-")}
@@ -92,52 +85,33 @@ def test_the_compiled_stages_are_those_that_were_configured(tmp_path: Path) -> N
         spam=Spam({"rate": 7}, 9, 1.5, 2, 3, 4, 5),
     )
     few = Limits(body_bytes=1024, field_count=1, field_bytes=2048)
-    sites = {"odd": odd, "default": site()}
-    stages = {
-        "dev": config(
-            Stage(
-                "dev",
-                sites,
-                {"pushover": channel(retry_uncertain=False)},
-                few,
-                RetryTimes(1, 2, 3, 4),
-                ("pushover",),
-                False,
-                "it's",
-            )
-        )
-    }
+    sites, channels = {"odd": odd, "default": site()}, {"pushover": channel(retry_uncertain=False)}
+    it = Stage("dev", sites, channels, few, RetryTimes(1, 2, 3, 4), ("pushover",), False, "it's")
     namespace: dict[str, dict[str, Stage]] = {}
-    exec(compile(render.generated(stages)[render.STAGES_MODULE], "stages.py", "exec"), namespace)  # noqa: S102
-    assert namespace["STAGES"] == {"dev": stages["dev"].stage}
+    module = render.generated({"dev": config(it)})[render.STAGES_MODULE]
+    exec(compile(module, "stages.py", "exec"), namespace)  # noqa: S102
+    assert namespace["STAGES"] == {"dev": it}
 
 
 def test_each_function_has_its_own_policy_and_nothing_more_than_it_declares() -> None:
-    functions = chalice(STAGES)["dev"]["lambda_functions"]  # type: ignore[index]
+    functions = chalice(STAGES)["dev"]["lambda_functions"]
     assert set(functions) == EVERYWHERE | {"notify_pushover"}
     for name, options in functions.items():
         assert options["iam_policy_file"] == f"policy-dev-{name}.json"
     environments = {name: options["environment_variables"] for name, options in functions.items()}
-    assert environments.pop("destined") == {
-        "HERALD_AWS_CLIENT": "own",
-        "LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover",
-    }
-    assert all(environment == {"HERALD_AWS_CLIENT": "own"} for environment in environments.values())
+    own, notifiers = {"HERALD_AWS_CLIENT": "own"}, {"LAMBDA_NOTIFICATIONS": "pushover=herald-dev-notify_pushover"}
+    assert environments.pop("destined") == own | notifiers
+    assert all(environment == own for environment in environments.values())
 
 
 def test_each_function_of_a_stage_calls_aws_with_the_client_that_is_chosen() -> None:
     chosen = replace(config(stage()), aws_client="botocore")
-    functions = chalice({"dev": chosen})["dev"]["lambda_functions"]  # type: ignore[index]
+    functions = chalice({"dev": chosen})["dev"]["lambda_functions"]
     assert {options["environment_variables"]["HERALD_AWS_CLIENT"] for options in functions.values()} == {"botocore"}
 
 
-def test_without_the_channel_there_is_no_notifier_function() -> None:
-    functions = chalice({"dev": config(stage(channels=()))})["dev"]["lambda_functions"]  # type: ignore[index]
-    assert "notify_pushover" not in functions
-
-
 def test_only_the_local_stage_points_at_the_local_stack() -> None:
-    environments = {name: it["environment_variables"] for name, it in chalice(STAGES).items()}  # type: ignore[index]
+    environments = {name: it["environment_variables"] for name, it in chalice(STAGES).items()}
     assert environments["dev"] == {"HERALD_STAGE": "dev"}
     assert environments["local"] == {
         "HERALD_STAGE": "local",
@@ -220,9 +194,9 @@ def test_a_function_that_chalice_would_run_otherwise_than_the_manifest_says_is_n
     ]
 
 
-@pytest.mark.parametrize("missing", ["region", "account"])
-def test_a_local_stage_without_account_or_region_is_no_place(missing: str) -> None:
-    config_ = STAGES["local"]
-    broken = replace(config_, region=None) if missing == "region" else replace(config_, account=None)
+@pytest.mark.parametrize(
+    "broken", [replace(STAGES["local"], region=None), replace(STAGES["local"], account=None)], ids=["region", "account"]
+)
+def test_a_local_stage_without_account_or_region_is_no_place(broken: StageConfig) -> None:
     with pytest.raises(ValueError, match="names no account"):
         render.local_where(broken)

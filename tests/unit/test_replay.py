@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.errors import ChannelUnavailableError, DeliveryIncompleteError, StoreError
+from chalicelib.errors import ChannelUnavailableError, StoreError
 from chalicelib.logic import delivery, replay
 from chalicelib.logic.delivery import CLAIM_SECONDS
-from chalicelib.logic.delivery_types import Delivery, Invocation, Notifier, Record, State
+from chalicelib.logic.delivery_types import Delivery, DeliveryDependencies, Invocation, Notifier, Record, State
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.replay import DUE_AFTER, MAX_TRIES, ReplayResult, ReplayUpdate, SkipReason
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import ListedMessage, StoredMessage
-from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel
+from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS
 from ops.errors import OpsError
 from ops.operations.replay import ReplayDependencies, again
 from tests.fakes import (
@@ -27,6 +27,7 @@ from tests.fakes import (
     InMemoryMessages,
     InMemoryRecent,
     RecordingNotifier,
+    RefusingNotifier,
     channel,
     message,
     site,
@@ -55,9 +56,7 @@ class MessageWithChannels:
     """One message with a record, its channels, and whom they ring."""
 
     def __init__(self, *, retry_uncertain: bool = True, held: HoldReason | None = None, **deliveries: Delivery) -> None:
-        self.channels: dict[str, Channel] = {
-            name: channel(name, retry_uncertain=retry_uncertain) for name in deliveries
-        }
+        self.channels = {name: channel(name, retry_uncertain=retry_uncertain) for name in deliveries}
         self.notifiers = {name: RecordingNotifier() for name in deliveries}
         self.store = InMemoryMessages()
         self.clock = Clock()
@@ -72,9 +71,15 @@ class MessageWithChannels:
         """The run that is asked for, as ``destined`` does it; its action."""
         found = self.store.find(MESSAGE.id)
         assert found is not None
+        return str(delivery.deliver_again(*found, self.means(notifiers), Invocation("request-9", name, LONG)).action)
+
+    def deliver(self, request: str, run: str) -> str:
+        """A run of the first event, as SNS or Lambda hands it over once more; its action."""
+        return str(delivery.deliver(MESSAGE, Verdict(), self.means(), Invocation(request, run, LONG)).action)
+
+    def means(self, notifiers: dict[str, Notifier] | None = None) -> DeliveryDependencies:
         notifiers = notifiers or dict(self.notifiers)
-        means = without_budget(site(), self.channels, notifiers, self.store, self.recent, self.clock)
-        return str(delivery.deliver_again(*found, means, Invocation("request-9", name, LONG)).action)
+        return without_budget(site(), self.channels, notifiers, self.store, self.recent, self.clock)
 
     def rung(self) -> dict[str, int]:
         return {name: len(notifier.delivered) for name, notifier in self.notifiers.items()}
@@ -205,18 +210,15 @@ def _once(world: MessageWithChannels, do: Callable[[], object]) -> None:
 
 
 def test_the_age_counts_from_the_replay_on() -> None:
-    class Down:
-        def notify(self, notification: object) -> str:
-            raise ChannelUnavailableError("down")
-
+    down: dict[str, Notifier] = {"a": RefusingNotifier(ChannelUnavailableError("down"))}
     world = MessageWithChannels(a=FOUND["expired"])
     world.clock.now = replayed = NOW + 3 * DEFAULT_GIVE_UP_SECONDS
     world.revive()
-    assert world.run(notifiers={"a": Down()}) == "waiting"
+    assert world.run(notifiers=down) == "waiting"
     world.clock.now = replayed + DEFAULT_GIVE_UP_SECONDS - 1
-    assert world.run(notifiers={"a": Down()}) == "waiting"
+    assert world.run(notifiers=down) == "waiting"
     world.clock.now = replayed + DEFAULT_GIVE_UP_SECONDS
-    assert world.run(notifiers={"a": Down()}) == "undeliverable"
+    assert world.run(notifiers=down) == "undeliverable"
 
 
 # Release
@@ -284,32 +286,24 @@ def test_a_replay_that_no_inbox_asked_for_names_none() -> None:
 def test_lambda_s_retry_of_the_first_event_after_a_replay_rings_once_with_it() -> None:
     world = MessageWithChannels(a=FOUND["rejected"])
     world.revive()
-    means = without_budget(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
-    first = Invocation("request-1", "run-7", LONG)
-    assert delivery.deliver(MESSAGE, Verdict(), means, first).action == "delivered"
+    assert world.deliver("request-1", "run-7") == "delivered"
     assert world.run() == "unchanged"
     assert world.rung() == {"a": 1}
 
 
-def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended() -> None:
+@pytest.mark.parametrize("state", ["delivered", "rejected", "expired", "sending"])
+def test_a_letter_that_is_fed_back_rings_nothing_that_has_ended(state: str) -> None:
     """Another request id, the same event: what SNS's redelivery is."""
-    for state in ("delivered", "rejected", "expired", "sending"):
-        world = MessageWithChannels(a=FOUND[state])
-        means = without_budget(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
-        assert delivery.deliver(MESSAGE, Verdict(), means, Invocation("letter", "run-7", LONG)).action == "unchanged"
-        assert world.rung() == {"a": 0}
+    world = MessageWithChannels(a=FOUND[state])
+    assert world.deliver("letter", "run-7") == "unchanged"
+    assert world.rung() == {"a": 0}
 
 
 def test_a_letter_of_a_message_that_was_never_stored_delivers_it_however_old_it_is() -> None:
     world = MessageWithChannels(a=Delivery())
     world.store.records.clear()
     world.clock.now = NOW + 10 * DEFAULT_GIVE_UP_SECONDS
-    means = without_budget(site(), world.channels, dict(world.notifiers), world.store, world.recent, world.clock)
-    for number in range(2):
-        try:
-            delivery.deliver(MESSAGE, Verdict(), means, Invocation(f"letter-{number}", f"run-{number}", LONG))
-        except DeliveryIncompleteError:
-            pytest.fail("it can be delivered")
+    assert [world.deliver(f"letter-{number}", f"run-{number}") for number in range(2)] == ["delivered", "unchanged"]
     assert world.rung() == {"a": 1}
 
 

@@ -28,10 +28,8 @@ def opened(link: str) -> tuple[str, dict[str, list[str]]]:
 
 
 def test_the_answer_goes_to_the_visitor_about_their_subject_and_quotes_them() -> None:
-    assert opened(reply_link(asked(subject="Chairs"))) == (
-        "ada@example.com",
-        {"subject": ["Re: Chairs"], "body": ["\r\n\r\n> Hello!\r\n> Bye"]},
-    )
+    headers = {"subject": ["Re: Chairs"], "body": ["\r\n\r\n> Hello!\r\n> Bye"]}
+    assert opened(reply_link(asked(subject="Chairs"))) == ("ada@example.com", headers)
 
 
 def test_without_a_subject_the_answer_names_the_site() -> None:
@@ -99,18 +97,15 @@ def test_a_quotation_fills_the_room_that_address_and_subject_leave_it() -> None:
 
 
 def test_pushover_shows_it_below_the_message_and_says_where_it_goes() -> None:
-    assert pushover_parameters.make_reply(asked()) == {
-        "url": reply_link(asked()),
-        "url_title": "Reply to ada@example.com",
-    }
+    shown = {"url": reply_link(asked()), "url_title": "Reply to ada@example.com"}
+    assert pushover_parameters.make_reply(asked()) == shown
     assert pushover_parameters.make_reply(asked("")) == {}
 
 
 def test_slack_shows_it_as_a_link_that_ends_where_it_should() -> None:
-    text = str(webhook_request.slack(asked(message="<!channel> & more"))["text"])
-    assert text.endswith(
-        f"\n\n<{reply_link(asked(message='<!channel> & more')).replace('&', '&amp;')}|Reply to ada@example.com>"
-    )
+    it = asked(message="<!channel> & more")
+    text = str(webhook_request.slack(it)["text"])
+    assert text.endswith(f"\n\n<{reply_link(it).replace('&', '&amp;')}|Reply to ada@example.com>")
     assert text.count("<mailto:") == 1
     assert "<!channel>" not in text
     assert "mailto" not in str(webhook_request.slack(asked("")))

@@ -309,28 +309,11 @@ def test_all_log_groups_of_rules_share_one_policy_and_other_rules_have_neither_i
 def test_a_grant_is_the_call_of_each_function_and_its_entry_in_the_directory(tmp_path: Path) -> None:
     it = dev(tmp_path, grant(functions=["list_messages", "notify_pushover"], roles=["nightly"]))
     assert rules_subscribers_grants.policy(it.extensions.grants["mine"], it.stage, HERE)["Statement"] == [
-        {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [f"arn:aws:{arn}"]}
+        {"Sid": sid, "Effect": "Allow", "Action": [action], "Resource": [arn]}
+        for name, function in (("ListMessages", "list_messages"), ("NotifyPushover", "notify_pushover"))
         for sid, action, arn in (
-            (
-                "InvokeListMessages",
-                "lambda:InvokeFunction",
-                "lambda:eu-central-1:123456789012:function:herald-dev-list_messages",
-            ),
-            (
-                "FindListMessages",
-                "ssm:GetParameter",
-                "ssm:eu-central-1:123456789012:parameter/herald/dev/functions/list_messages",
-            ),
-            (
-                "InvokeNotifyPushover",
-                "lambda:InvokeFunction",
-                "lambda:eu-central-1:123456789012:function:herald-dev-notify_pushover",
-            ),
-            (
-                "FindNotifyPushover",
-                "ssm:GetParameter",
-                "ssm:eu-central-1:123456789012:parameter/herald/dev/functions/notify_pushover",
-            ),
+            (f"Invoke{name}", "lambda:InvokeFunction", HERE.arn("lambda", f"function:herald-dev-{function}")),
+            (f"Find{name}", "ssm:GetParameter", HERE.arn("ssm", f"parameter/herald/dev/functions/{function}")),
         )
     ]
     found = wired(it)
@@ -381,45 +364,36 @@ def test_a_queue_lets_in_one_rule_or_the_topic_and_a_topic_every_rule(tmp_path: 
     }
     assert found["sqs:inbox"] == [WANTED, WANTED | from_topic]
     # "You can't use Condition blocks in Amazon SNS topic policies for EventBridge."
-    assert found["sns:team"] == [
-        {
-            "Sid": "HeraldDevRuleTeam",
-            "Effect": "Allow",
-            "Principal": {"Service": "events.amazonaws.com"},
-            "Action": "sns:Publish",
-            "Resource": f"{topic}team",
-        }
-    ]
+    to_topic = {"Sid": "HeraldDevRuleTeam", "Action": "sns:Publish", "Resource": f"{topic}team"}
+    unconditional = {key: value for key, value in WANTED.items() if key != "Condition"}
+    assert found["sns:team"] == [unconditional | to_topic]
     assert set(found) == {"sqs:inbox", "sns:team"}
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+OLD = {"Version": "2008-10-17", "Id": "mine"}
+BY_TERRAFORM = document(WANTED | {"Sid": "ByTerraform"})
+OF_DEV2 = WANTED | {"Sid": "HeraldDev2RuleMine", "Resource": "x"}
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ({}, {"Version": "2012-10-17", "Statement": [WANTED]}),
+        ({}, document(WANTED)),
         # All else stands: an old version, an Id, a statement that is no list.
-        (
-            {"Version": "2008-10-17", "Id": "mine", "Statement": OTHER},
-            {"Version": "2008-10-17", "Id": "mine", "Statement": [OTHER, WANTED]},
-        ),
+        (OLD | {"Statement": OTHER}, OLD | {"Statement": [OTHER, WANTED]}),
         # What is there is left as it is.
         ({"Statement": [OTHER, WANTED]}, {"Statement": [OTHER, WANTED]}),
         # The same by another name, as who manages the policy has put it there.
-        ({"Statement": [WANTED | {"Sid": "ByTerraform"}]}, {"Statement": [WANTED | {"Sid": "ByTerraform"}]}),
+        (BY_TERRAFORM, BY_TERRAFORM),
         # One that somebody has changed is put right, and one that is not needed any more is taken out.
-        (
-            {"Version": "2012-10-17", "Statement": [WANTED | {"Effect": "Deny"}, OTHER]},
-            {"Version": "2012-10-17", "Statement": [OTHER, WANTED]},
-        ),
-        (
-            {"Version": "2012-10-17", "Statement": [WANTED, WANTED | {"Sid": "HeraldDevSubscriberGone"}]},
-            {"Version": "2012-10-17", "Statement": [WANTED]},
-        ),
+        (document(WANTED | {"Effect": "Deny"}, OTHER), document(OTHER, WANTED)),
+        (document(WANTED, WANTED | {"Sid": "HeraldDevSubscriberGone"}), document(WANTED)),
         # Another stage's is not ours.
-        (
-            {"Version": "2012-10-17", "Statement": [WANTED | {"Sid": "HeraldDev2RuleMine", "Resource": "x"}]},
-            {"Version": "2012-10-17", "Statement": [WANTED | {"Sid": "HeraldDev2RuleMine", "Resource": "x"}, WANTED]},
-        ),
+        (document(OF_DEV2), document(OF_DEV2, WANTED)),
     ],
 )
 def test_a_statement_is_laid_beside_what_stands_there(before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -427,19 +401,14 @@ def test_a_statement_is_laid_beside_what_stands_there(before: dict[str, Any], af
 
 
 def test_before_the_rules_change_what_others_of_the_stage_need_stays() -> None:
-    gone, changed = WANTED | {"Sid": "HeraldDevRuleGone"}, WANTED | {"Effect": "Deny"}
-    before = {"Version": "v", "Statement": [gone, changed, OTHER]}
-    assert target_policy_statements.merged_policy(before, [WANTED | {"Resource": "new"}], stage(), others=True) == {
-        "Version": "v",
-        "Statement": [gone, OTHER, WANTED | {"Resource": "new"}],
-    }
+    gone, new = WANTED | {"Sid": "HeraldDevRuleGone"}, WANTED | {"Resource": "new"}
+    before = document(gone, WANTED | {"Effect": "Deny"}, OTHER)
+    after = target_policy_statements.merged_policy(before, [new], stage(), others=True)
+    assert after == document(gone, OTHER, new)
 
 
 def test_what_is_taken_out_leaves_the_rest_and_what_is_not_ours_is_not_touched() -> None:
-    assert target_policy_statements.merged_policy({"Version": "v", "Statement": [OTHER, WANTED]}, [], stage()) == {
-        "Version": "v",
-        "Statement": [OTHER],
-    }
+    assert target_policy_statements.merged_policy(document(OTHER, WANTED), [], stage()) == document(OTHER)
     assert target_policy_statements.merged_policy({"Statement": OTHER}, [], stage()) == {"Statement": OTHER}
     assert target_policy_statements.merged_policy({}, [], stage()) == {}
 

@@ -41,25 +41,15 @@ def test_what_can_t_be_a_secret_is_refused_and_not_repeated(kind: str, name: str
 
 
 def test_a_stage_needs_the_secrets_of_the_channels_that_it_uses() -> None:
-    unsigned = Channel("team", "webhook", True, 5, "", {"signed": False, "format": "slack"})
-    signed = Channel("own", "webhook", True, 5, "", {"signed": True, "format": "herald"})
-    it = stage(channels=("pushover",))._replace(
-        sites={"default": site("default", "pushover", "team", "own")},
-        channels={**stage().channels, "team": unsigned, "own": signed, "unused": signed._replace(name="unused")},
-    )
-    assert sorted(one.parameter for one in needed_secrets(it)) == [
-        "/herald/dev/own/secret",
-        "/herald/dev/own/url",
-        "/herald/dev/pushover/token",
-        "/herald/dev/pushover/user",
-        "/herald/dev/team/url",
-    ]
+    webhooks = {
+        name: Channel(name, "webhook", True, 5, "", {"signed": name != "team"}) for name in ("team", "own", "unused")
+    }
+    sites = {"default": site("default", "pushover", "team", "own")}
+    it = stage()._replace(sites=sites, channels={**stage().channels, **webhooks})
+    names = ["own/secret", "own/url", "pushover/token", "pushover/user", "team/url"]
+    assert sorted(one.parameter for one in needed_secrets(it)) == [f"/herald/dev/{name}" for name in names]
 
 
 def test_a_test_message_fills_in_what_the_site_requires() -> None:
-    assert test_message.form(site(required=("message", "email", "Company")), "Hello") == {
-        "name": "Herald",
-        "email": "herald@example.com",
-        "Company": "Herald",
-        "message": "Hello",
-    }
+    given = {"name": "Herald", "email": "herald@example.com", "Company": "Herald", "message": "Hello"}
+    assert test_message.form(site(required=("message", "email", "Company")), "Hello") == given

@@ -10,19 +10,15 @@ from chalicelib.settings import SettingsError, Stage, notifier_functions, requir
 from tests.fakes import EVERYWHERE, LIMITS, channel, site, stage
 
 
-def test_a_required_variable_is_returned() -> None:
-    assert required({"A": "b"}, "A", "something") == "b"
-
-
 @pytest.mark.parametrize("environ", [{}, {"A": ""}])
 def test_a_missing_variable_is_named_with_what_it_holds(environ: dict[str, str]) -> None:
+    assert required({"A": "b"}, "A", "something") == "b"
     with pytest.raises(SettingsError, match="A is not set; it holds something"):
         required(environ, "A", "something")
 
 
 def test_every_stage_of_herald_toml_is_found_by_name() -> None:
-    assert stage_named("local").name == "local"
-    assert stage_named("dev").name == "dev"
+    assert [stage_named(name).name for name in ("local", "dev")] == ["local", "dev"]
 
 
 def test_an_unknown_stage_is_named_with_those_that_there_are() -> None:
@@ -33,12 +29,8 @@ def test_an_unknown_stage_is_named_with_those_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("text", "functions"),
     [
-        ("pushover=herald-dev-notify_pushover", {"pushover": "herald-dev-notify_pushover"}),
         ("a=f, b=g", {"a": "f", "b": "g"}),
-        (
-            " a=arn:aws:lambda:eu-central-1:123456789012:function:f ",
-            {"a": "arn:aws:lambda:eu-central-1:123456789012:function:f"},
-        ),
+        (" a=arn:aws:lambda:eu-central-1:1:function:f ", {"a": "arn:aws:lambda:eu-central-1:1:function:f"}),
     ],
 )
 def test_notifier_functions_are_read(text: str, functions: dict[str, str]) -> None:
@@ -51,25 +43,12 @@ def test_a_malformed_list_of_notifiers_is_named(text: str) -> None:
         notifier_functions({"LAMBDA_NOTIFICATIONS": text})
 
 
-def test_names_of_a_stages_resources() -> None:
-    it = stage("dev")
-    assert it.topic == "herald-dev-messages"
-    assert it.table == "herald-dev-messages"
-    assert it.bus == "herald-dev"
-    assert it.parameters == "/herald/dev"
-    assert it.function("api_handler") == "herald-dev", "as Chalice names it"
-    assert it.function("destined") == "herald-dev-destined"
-
-
 def test_a_stage_uses_a_channel_only_where_a_site_does() -> None:
     assert stage(channels=("pushover",)).uses("pushover")
     assert not stage(channels=("pushover",)).uses("email")
-    unused = Stage(
-        "dev", {"default": site("default", "other")}, {"pushover": channel(), "other": channel("other")}, LIMITS
-    )
-    assert unused.uses("pushover"), "by its kind, whatever its name"
-    nobody = Stage("dev", {}, {"pushover": channel()}, LIMITS)
-    assert not nobody.uses("pushover")
+    other = Stage("dev", {"default": site("default", "other")}, {"other": channel("other")}, LIMITS)
+    assert other.uses("pushover"), "by its kind, whatever its name"
+    assert not Stage("dev", {}, {"pushover": channel()}, LIMITS).uses("pushover")
 
 
 def test_the_function_behind_the_function_url_exists_only_where_the_stage_asks_for_it() -> None:

@@ -26,19 +26,19 @@ def smoke(iam: Any, it: Any) -> Smoke:
     return Smoke(cast(Operations, SimpleNamespace(stage=it, account=account)), {}, patience=0, pause=0)
 
 
-def decides(stub: Stubber, role: str, actions: list[str], resources: list[str], entries: list[Any], said: str) -> None:
-    of_each = [{"EvalResourceName": one, "EvalResourceDecision": said} for one in resources]
+def decides(stub: Stubber, role: str, actions: list[str], resources: list[str], entries: list[Any], *said: str) -> None:
+    """Stub one answer of the simulator: what is said of each resource, or the same of all."""
+    of_each = [
+        {"EvalResourceName": resource, "EvalResourceDecision": decision}
+        for resource, decision in zip(resources, said if len(said) > 1 else said * len(resources), strict=True)
+    ]
     # What stands above is of all resources together: https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
     results = [
         {"EvalActionName": action, "EvalDecision": "implicitDeny", "ResourceSpecificResults": of_each}
         for action in actions
     ]
-    asked = {
-        "PolicySourceArn": f"arn:aws:iam::123456789012:role/herald-dev-{role}",
-        "ActionNames": actions,
-        "ResourceArns": resources,
-        "ContextEntries": entries,
-    }
+    asked = {"PolicySourceArn": f"arn:aws:iam::123456789012:role/herald-dev-{role}", "ActionNames": actions}
+    asked |= {"ResourceArns": resources, "ContextEntries": entries}
     stub.add_response("simulate_principal_policy", {"EvaluationResults": results, "IsTruncated": False}, asked)
 
 
@@ -88,21 +88,7 @@ def test_one_resource_of_several_that_is_allowed_is_wrong(stubbed: Stubbed) -> N
     for action, resources, condition in of_others(asked, first.name):
         decisions = ["implicitDeny"] * (len(resources) - 1) + ["allowed" if len(resources) > 1 else "implicitDeny"]
         several += len(resources) > 1
-        of_each = [
-            {"EvalResourceName": resource, "EvalResourceDecision": decision}
-            for resource, decision in zip(resources, decisions, strict=True)
-        ]
-        result = {"EvalActionName": action, "EvalDecision": "implicitDeny", "ResourceSpecificResults": of_each}
-        stub.add_response(
-            "simulate_principal_policy",
-            {"EvaluationResults": [result], "IsTruncated": False},
-            {
-                "PolicySourceArn": f"arn:aws:iam::123456789012:role/herald-dev-{first.name}",
-                "ActionNames": [action],
-                "ResourceArns": list(resources),
-                "ContextEntries": context(condition),
-            },
-        )
+        decides(stub, first.name, [action], list(resources), context(condition), *decisions)
     check = next(smoke(iam, it).permissions())
     assert not check.well
     assert check.found.count("is allowed") == several > 0
@@ -153,16 +139,9 @@ def test_what_a_deployment_has_set_is_still_there_or_the_check_fails(
     gateway.add_response("get_stage", {"methodSettings": settings}, {"restApiId": "abc123", "stageName": "api"})
     tagged = {"app": "herald", "stage": tags}
     gateway.add_response("get_rest_apis", {"items": [{"id": "abc123", "name": "herald", "tags": tagged}]}, {})
-    table.add_response(
-        "describe_continuous_backups",
-        {
-            "ContinuousBackupsDescription": {
-                "ContinuousBackupsStatus": "ENABLED",
-                "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": backups},
-            }
-        },
-        {"TableName": "herald-dev-messages"},
-    )
+    recovery = {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": backups}}
+    described = {"ContinuousBackupsDescription": {"ContinuousBackupsStatus": "ENABLED", **recovery}}
+    table.add_response("describe_continuous_backups", described, {"TableName": "herald-dev-messages"})
     account = SimpleNamespace(endpoint=None, ssm=ssm, apis=apis, dynamodb=dynamodb)
     it = Smoke(cast(Operations, SimpleNamespace(stage=stage("dev"), account=account)), {})
     assert [check.well for check in it.kept()] == well

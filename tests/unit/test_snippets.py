@@ -49,17 +49,21 @@ def merged(one: Any, other: Any) -> Any:
     return other
 
 
+def written(folder: Path, whole: dict[str, Any]) -> Path:
+    """Write a configuration as ``herald.toml`` into a folder; the folder."""
+    text = "".join(f"{key} = {as_toml(value)}\n" for key, value in whole.items())
+    assert tomllib.loads(text) == whole
+    (folder / "herald.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
 @pytest.mark.parametrize("snippet", snippets(ROOT, "toml"), ids=str)
 def test_a_configuration_that_is_shown_is_taken(snippet: Snippet, tmp_path: Path) -> None:
     shown = tomllib.loads(snippet.text)
     if "thanks" in shown:  # Its page says below which table.
         shown = {"stages": {"local": {"sites": {"default": shown}}}}
     start = tomllib.loads((ROOT / "herald.toml").read_text(encoding="utf-8"))
-    whole = merged(merged(start, tomllib.loads(BESIDE)), shown)
-    text = "".join(f"{key} = {as_toml(value)}\n" for key, value in whole.items())
-    assert tomllib.loads(text) == whole
-    (tmp_path / "herald.toml").write_text(text, encoding="utf-8")
-    assert "local" in load(tmp_path)
+    assert "local" in load(written(tmp_path, merged(merged(start, tomllib.loads(BESIDE)), shown)))
 
 
 def test_the_file_to_edit_is_right_with_every_table_that_it_offers(tmp_path: Path) -> None:
@@ -146,8 +150,6 @@ def test_the_mistakes_that_are_shown_are_told_so(root: Path, tmp_path: Path) -> 
         "stages": {"dev": {"sites": {"shop": {"thanks": "https://www.example.com/", "channels": []}}}},
     }
     whole = merged(tomllib.loads((root / "herald.toml").read_text(encoding="utf-8")), wrong)
-    text = "".join(f"{key} = {as_toml(value)}\n" for key, value in whole.items())
-    (tmp_path / "herald.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as told:
-        load(tmp_path)
+        load(written(tmp_path, whole))
     assert sorted(str(told.value).splitlines()) == sorted(shown.splitlines())

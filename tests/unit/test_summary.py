@@ -43,18 +43,9 @@ def summary(
 
 def test_a_summary_says_how_many_since_when_and_names_those_that_are_still_there() -> None:
     found = summary(Batch(5, NOW - 90, ("1", "gone", "2"), "3", NOW - 60))
-    assert found == Notification(
-        f"summary-phone-{NOW - 60}",
-        EN["summary_title"].format(count=5),
-        "\n".join(
-            [
-                EN["summary_since"].format(count=5, since="2025-12-31 23:58"),
-                *("› Ada 1: Hi", "› Ada 2: Hi", "› Ada 3: Hi"),
-                EN["summary_more"].format(count=2),
-            ]
-        ),
-        NOW,
-    )
+    since, more = EN["summary_since"].format(count=5, since="2025-12-31 23:58"), EN["summary_more"].format(count=2)
+    text = "\n".join([since, "› Ada 1: Hi", "› Ada 2: Hi", "› Ada 3: Hi", more])
+    assert found == Notification(f"summary-phone-{NOW - 60}", EN["summary_title"].format(count=5), text, NOW)
     assert summary(Batch(1, NOW, ("3",), "3", NOW)).message.splitlines()[1:] == ["› Ada 3: Hi"]
 
 

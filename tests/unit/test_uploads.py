@@ -46,6 +46,11 @@ def refused(*files: Part, rules: FileRules = RULES) -> SubmissionError:
     return raised.value
 
 
+def named(uploads: Uploads) -> list[tuple[str, str]]:
+    """The name and the type of each file that was taken."""
+    return [(upload.declared_file.name, upload.declared_file.media_type) for upload in uploads.files]
+
+
 def problems(error: SubmissionError) -> tuple[int, list[tuple[str, str]]]:
     return error.status, [(problem.field, problem.code) for problem in error.problems]
 
@@ -60,10 +65,7 @@ def test_a_file_is_taken_and_the_message_says_what_it_is() -> None:
 
 def test_a_file_without_a_name_is_named_by_its_number_and_a_type_is_kept_without_its_parameters() -> None:
     uploads, _ = taken(("photo", "a.jpg", b"1", "image/jpeg"), ("photo", "", b"2", "IMAGE/PNG ; a=b; c=d"))
-    assert [(upload.declared_file.name, upload.declared_file.media_type) for upload in uploads.files] == [
-        ("a.jpg", "image/jpeg"),
-        ("file-2", "image/png"),
-    ]
+    assert named(uploads) == [("a.jpg", "image/jpeg"), ("file-2", "image/png")]
 
 
 def test_a_file_whose_name_is_not_utf_8_and_that_declares_no_type_is_taken() -> None:
@@ -71,9 +73,7 @@ def test_a_file_whose_name_is_not_utf_8_and_that_declares_no_type_is_taken() -> 
     uploads = Uploads(RULES)
     head = b'Content-Disposition: form-data; name="photo"; filename="\xfc.jpg"'
     read(HEADER, b"--XyZ\r\n" + head + b"\r\n\r\n1\r\n--XyZ--\r\n", LIMITS, uploads)
-    assert [(upload.declared_file.name, upload.declared_file.media_type) for upload in uploads.files] == [
-        ("\ufffd.jpg", "")
-    ]
+    assert named(uploads) == [("\ufffd.jpg", "")]
 
 
 def test_where_a_file_field_has_no_name_it_is_called_file() -> None:
@@ -96,7 +96,7 @@ def test_a_file_of_no_bytes_is_a_file() -> None:
 
 def test_files_of_several_fields_are_taken_in_the_order_sent() -> None:
     uploads, _ = taken(("a", "1.jpg", b"1", "image/jpeg"), ("b", "2.pdf", b"2", "application/pdf"))
-    assert [upload.declared_file.name for upload in uploads.files] == ["1.jpg", "2.pdf"]
+    assert named(uploads) == [("1.jpg", "image/jpeg"), ("2.pdf", "application/pdf")]
 
 
 def test_one_file_more_than_the_site_takes_is_refused() -> None:
@@ -177,10 +177,8 @@ def test_files_take_no_room_from_the_fields() -> None:
 
 def test_files_of_the_same_name_are_both_taken() -> None:
     uploads, _ = taken(("photo", "a.jpg", b"1", "image/jpeg"), ("photo", "a.jpg", b"2", "image/jpeg"))
-    assert [(upload.declared_file.name, upload.content) for upload in uploads.files] == [
-        ("a.jpg", b"1"),
-        ("a.jpg", b"2"),
-    ]
+    assert named(uploads) == [("a.jpg", "image/jpeg")] * 2
+    assert [upload.content for upload in uploads.files] == [b"1", b"2"]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +194,7 @@ def test_a_header_that_plays_tricks_makes_one_name_without_a_path(disposition: s
     uploads = Uploads(RULES)
     part = f"--XyZ\r\nContent-Disposition: {disposition}\r\nContent-Type: image/jpeg\r\n\r\nx\r\n--XyZ--\r\n"
     read(HEADER, part.encode(), LIMITS, uploads)
-    assert [upload.declared_file.name for upload in uploads.files] == [name]
+    assert named(uploads) == [(name, "image/jpeg")]
 
 
 def test_what_is_kept_of_name_and_type_fits_the_metadata_of_an_object() -> None:

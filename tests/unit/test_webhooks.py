@@ -154,41 +154,29 @@ def test_where_a_request_goes(kind: str, address: str, goes_to: str) -> None:
 # Bodies
 
 
+RECEIVED = {"type": "message.received", "timestamp": "2026-01-01T00:00:00Z"}
+
+
 def test_the_standard_body_holds_everything_and_cuts_nothing() -> None:
     long = "x" * 100_000
-    assert webhook_request.standard(with_message(long), NOW + 5) == {
-        "type": "message.received",
-        "timestamp": "2026-01-01T00:00:00Z",
-        "data": {
-            "id": "id-1",
-            "title": "A title",
-            "message": f"{long}\n\nName: Ada",
-            "reply_to": "ada@example.com",
-            "site": None,
-            "fields": [{"name": "name", "value": "Ada"}],
-        },
-    }
+    data = {"id": "id-1", "title": "A title", "message": f"{long}\n\nName: Ada", "reply_to": "ada@example.com"}
+    more = {"site": None, "fields": [{"name": "name", "value": "Ada"}]}
+    assert webhook_request.standard(with_message(long), NOW + 5) == RECEIVED | {"data": data | more}
 
 
 def test_the_standard_body_has_the_same_keys_whatever_is_missing() -> None:
     bare = webhook_request.standard(Notification("id-1", "t", "m"), NOW)
-    assert bare == {
-        "type": "message.received",
-        "timestamp": "2026-01-01T00:00:00Z",
-        "data": {"id": "id-1", "title": "t", "message": "m", "reply_to": None, "site": None, "fields": []},
-    }
+    shown = {"id": "id-1", "title": "t", "message": "m", "reply_to": None, "site": None}
+    assert bare == {**RECEIVED, "data": {**shown, "fields": []}}
 
 
 def body(kind: str, notification: Notification) -> dict[str, Any]:
-    match kind:
-        case "slack":
-            made = webhook_request.slack(notification)
-        case "discord":
-            made = webhook_request.discord(notification)
-        case "teams":
-            made = webhook_request.teams(notification)
-        case _:
-            made = webhook_request.standard(notification, NOW)
+    made = {
+        "slack": webhook_request.slack,
+        "discord": webhook_request.discord,
+        "teams": webhook_request.teams,
+        "standard": lambda it: webhook_request.standard(it, NOW),
+    }[kind](notification)
     found: dict[str, Any] = json.loads(encoded(made))
     return found
 
