@@ -68,27 +68,20 @@ def test_uv_is_told_what_pip_is_told_of_registries(tmp_path: Path) -> None:
         "[install]\nindex-url = https://b.example/simple\nextra-index-url =\n  https://c.example\n  https://d.example\n"
         "find-links = /e\n  /f\n[download]\nindex-url = https://g.example\n"
     )
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from ops import packages; import json, sys\n"
-            "print(json.dumps(packages.pip_settings([sys.executable, '-m', 'pip'])))",
-        ],
-        env={"PIP_CONFIG_FILE": str(configuration), "PIP_TRUSTED_HOST": "h.example", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    program = "from ops import packages; import json, sys\n"
+    program += "print(json.dumps(packages.pip_settings([sys.executable, '-m', 'pip'])))"
+    env = {"PIP_CONFIG_FILE": str(configuration), "PIP_TRUSTED_HOST": "h.example", "HOME": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, timeout=60, check=True)
     told = packages.for_uv(json.loads(ran.stdout), {"PATH": "/bin", "HOME": str(tmp_path)})
-    assert {name: told[name] for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS", "UV_INSECURE_HOST")} == {
+    expected = {
         "UV_DEFAULT_INDEX": "https://b.example/simple",
         "UV_INDEX": "https://c.example https://d.example",
         "UV_FIND_LINKS": "/e,/f",
         "UV_INSECURE_HOST": "h.example",
+        "SSL_CLIENT_CERT": "/a/client.pem",
+        "PATH": "/bin",
     }
-    assert (told["SSL_CLIENT_CERT"], told["PATH"]) == ("/a/client.pem", "/bin")
+    assert {name: told[name] for name in expected} == expected
 
 
 def test_what_uv_was_told_itself_comes_first() -> None:
@@ -114,10 +107,8 @@ def test_what_running_needs_is_installed_without_what_tests_need(root: Path) -> 
     there = {each.partition("==")[0] for each in locked}
     of_module = packages_distributions()
     # The one command that needs what tests need.
-    files = [
-        root / "app.py",
-        *(each for each in (root / "ops").rglob("*.py") if each != root / "ops/generate/check.py"),
-    ]
+    files = [root / "app.py", *((root / "ops").rglob("*.py"))]
+    files.remove(root / "ops/generate/check.py")
     missing = {
         (str(file.relative_to(root)), name)
         for file in files

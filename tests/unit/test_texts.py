@@ -21,15 +21,11 @@ def keys_in(source: str) -> set[str]:
     found: set[str] = set()
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CODES:
-            found |= _strings(node.args[CODES[node.func.id]]) if len(node.args) > CODES[node.func.id] else set()
-        elif isinstance(node, ast.Assign) and [each.id for each in node.targets if isinstance(each, ast.Name)] == [
-            "code"
-        ]:
+        if isinstance(node, ast.Call) and (place := CODES.get(ast.unparse(node.func))) is not None:
+            found |= set().union(*map(_strings, node.args[place : place + 1]))
+        elif isinstance(node, ast.Assign) and [ast.unparse(each) for each in node.targets] == ["code"]:
             found |= _strings(node.value)
-        elif (
-            isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in ("texts", "words")
-        ):
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("texts", "words"):
             found |= _strings(node.slice)
     return found
 

@@ -91,9 +91,8 @@ def test_a_bucket_runs_a_function_by_a_rule_of_the_default_bus_for_its_new_objec
         "detail": {"bucket": {"name": ["uploads-of-mine"]}, "object": {"key": [{"prefix": "in/"}]}},
     }
     assert rule["Targets"][0]["DeadLetterConfig"] == {"Arn": {"Ref": "RuleDeadLettersArn"}}
-    assert resources("s3")["TakeOrdersPermission"]["Properties"]["SourceArn"] == {
-        "Fn::GetAtt": ["TakeOrdersRule", "Arn"]
-    }
+    permission = resources("s3")["TakeOrdersPermission"]["Properties"]
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["TakeOrdersRule", "Arn"]}
 
 
 def test_a_topic_runs_a_function_by_a_subscription_with_a_queue_for_what_it_can_not_deliver() -> None:
@@ -200,10 +199,8 @@ def test_only_the_rules_and_topics_of_the_stage_s_own_triggers_may_send_dead_let
     assert senders(plain, "RuleDeadLetters") == ["rule/herald-dev/*"]
     assert "SubscriberDeadLettersPolicy" not in plain
     takes_files = stage().sites["default"]._replace(files=FileRules(3, 4_000_000, ("image",)))
-    subscriber = SubscriberTable.model_validate({"to": "sqs:inbox"})
-    more = wiring.template(
-        stage()._replace(sites={"default": takes_files}), extensions=Extensions(subscribers={"one": subscriber})
-    )["Resources"]
+    extensions = Extensions(subscribers={"one": SubscriberTable.model_validate({"to": "sqs:inbox"})})
+    more = wiring.template(stage()._replace(sites={"default": takes_files}), extensions=extensions)["Resources"]
     assert senders(more, "RuleDeadLetters") == ["rule/herald-dev/*", "rule/herald-dev-examine"]
     assert senders(more, "SubscriberDeadLetters") == ["herald-dev-messages"]
 
