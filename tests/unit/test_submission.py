@@ -635,8 +635,10 @@ def test_a_message_is_413_exactly_when_it_is_too_large_inside_an_envelope(charac
 WHOLE = {"version": 1, "id": "id-1", "site": "default", "received_at": NOW, "fields": {"message": "Hi"}}
 
 
-def test_the_published_text_is_version_1_of_the_contract() -> None:
-    assert json.loads(Message("id-1", "default", NOW, {"message": "Hi"}).serialize()) == WHOLE
+def test_the_published_text_is_version_1_of_the_contract_and_comes_back() -> None:
+    message = Message("id-1", "default", NOW, {"message": "Hi"})
+    assert json.loads(message.serialize()) == WHOLE
+    assert Message.deserialize(message.serialize()) == message
 
 
 @pytest.mark.parametrize("text", [
