@@ -31,33 +31,14 @@ def test_a_page_of_the_sites_origins_and_our_own_may_send(origin: str) -> None:
 @pytest.mark.parametrize(
     "origin",
     [
-        "",
-        " ",
-        "https://evil.example",
-        "http://www.example.com",
-        "https://www.example.com/",
-        "https://www.example.com.evil.example",
-        "https://www.example.com:8443",
-        "https://www.example.com:443",
-        "https://example.com",
-        "https://sub.www.example.com",
-        "https://WWW.example.com",
-        "HTTPS://www.example.com",
-        " https://www.example.com",
-        "https://www.example.com, https://evil.example",
-        "https://evil.example https://www.example.com",
-        "https://www.example.com\\.evil.example",
-        "https://www.example.com@evil.example",
-        "https://münchen.example",
-        "http://127.0.0.1",
-        "http://127.0.0.1:8081",
-        "//www.example.com",
-        "www.example.com",
-        HOST,
-        f"https://{HOST}.evil.example",
-        f"https://{HOST}:8443",
-        "Null",
-        "*",
+        *("", " ", "Null", "*", "//www.example.com", "www.example.com", HOST),
+        *("https://evil.example", "https://example.com", "https://sub.www.example.com", "https://münchen.example"),
+        *("http://www.example.com", "https://www.example.com:8443", "https://www.example.com:443"),
+        *("https://WWW.example.com", "HTTPS://www.example.com", " https://www.example.com", "https://www.example.com/"),
+        *("https://www.example.com, https://evil.example", "https://evil.example https://www.example.com"),
+        *("https://www.example.com\\.evil.example", "https://www.example.com@evil.example"),
+        *("https://www.example.com.evil.example", f"https://{HOST}.evil.example", f"https://{HOST}:8443"),
+        *("http://127.0.0.1", "http://127.0.0.1:8081"),
     ],
 )
 def test_any_other_page_may_not_send(origin: str) -> None:
@@ -79,24 +60,11 @@ def test_on_stage_local_alone_every_page_of_the_machine_is_the_sites(origin: str
 @pytest.mark.parametrize(
     "origin",
     [
-        "http://localhost.evil.example",
-        "http://localhost:1313.evil.example",
-        "http://localhost@evil.example",
-        "http://evil.example/localhost",
-        "http://localhost:1313/",
-        "http://localhost:65536",
-        "http://localhost:80",
-        "http://localhost:01313",
-        "http://LOCALHOST",
-        "http://127.0.0.1.evil.example",
-        "http://127.1",
-        "http://[::1].evil.example",
+        *("", "*", "https://localhost", "localhost:1313", "file://localhost", "http://LOCALHOST", "http://127.1"),
+        *("http://localhost.evil.example", "http://localhost:1313.evil.example", "http://127.0.0.1.evil.example"),
+        *("http://localhost@evil.example", "http://evil.example/localhost", "http://[::1].evil.example"),
+        *("http://localhost:1313/", "http://localhost:65536", "http://localhost:80", "http://localhost:01313"),
         "http://192.168.1.5:1313",
-        "https://localhost",
-        "localhost:1313",
-        "file://localhost",
-        "",
-        "*",
     ],
 )
 def test_what_only_looks_like_the_machine_is_not_its_page(origin: str) -> None:
@@ -122,19 +90,10 @@ def test_an_own_origin_may_send_whatever_the_choices_are() -> None:
 @pytest.mark.parametrize(
     "wanted",
     [
-        OWN,
-        f"{OWN}/",
-        f"{OWN}/danke.html?a=b&c=@d#top",
-        f"{OWN}:443/danke.html",
-        "https://www.example.com:/danke.html",
-        "HTTPS://WWW.EXAMPLE.COM/danke.html",
-        f"{OWN}?next=https://evil.example",
-        f"{OWN}#@evil.example",
-        f"{OWN}/https://evil.example",
-        f"{OWN}/dankesch%C3%B6n.html",
-        f"{IDN}/danke.html",
-        "http://127.0.0.1:8080/thanks.html",
-        "https://[::1]:8443/",
+        *(OWN, f"{OWN}/", f"{OWN}/danke.html?a=b&c=@d#top", f"{OWN}/dankesch%C3%B6n.html", f"{IDN}/danke.html"),
+        *(f"{OWN}:443/danke.html", "https://www.example.com:/danke.html", "HTTPS://WWW.EXAMPLE.COM/danke.html"),
+        *(f"{OWN}?next=https://evil.example", f"{OWN}#@evil.example", f"{OWN}/https://evil.example"),
+        *("http://127.0.0.1:8080/thanks.html", "https://[::1]:8443/"),
     ],
 )
 def test_a_form_may_lead_to_the_sites_own_pages(wanted: str) -> None:
@@ -175,87 +134,32 @@ def test_a_page_that_is_not_the_sites_own_completes_nothing(page: str) -> None:
 
 
 HOSTILE = [
-    "https://evil.example/",
-    "//evil.example",
-    "///evil.example",
-    "////evil.example",
-    "/\\evil.example",
-    "\\\\evil.example",
-    "https:evil.example",
-    "https:/evil.example",
-    "https:///evil.example",
-    "https:\\\\evil.example",
-    "https:/\\evil.example",
-    "https:www.example.com",
-    "https:///www.example.com",
-    f"{OWN}@evil.example/",
-    f"{OWN}:443@evil.example/",
-    f"{OWN}:x@evil.example/",
-    "https://user@www.example.com/",
-    "https://user:password@www.example.com/",
-    "https://@www.example.com/",
-    f"{OWN}\\@evil.example/",
-    f"{OWN}\\.evil.example/",
-    f"https://evil.example\\@{OWN.removeprefix('https://')}/",
-    f"{OWN}/\\evil.example",
-    f"{OWN}.evil.example/",
-    f"{OWN}evil.example/",
-    f"{OWN}./",
-    f"{OWN}%2eevil.example/",
-    f"{OWN}%00.evil.example/",
-    f"{OWN};.evil.example/",
-    f"{OWN},evil.example/",
-    f"{OWN}:8443/",
-    f"{OWN}:80/",
-    f"{OWN}:0/",
-    f"{OWN}:65536/",
-    f"{OWN}:-1/",
-    f"{OWN}:+443/",
-    f"{OWN}:4 43/",
-    f"{OWN}:https/",
-    f"{OWN}:٤٤٣/",
-    "http://www.example.com/",
-    "http://www.example.com:443/",
-    "http://127.0.0.1/",
-    "https://127.0.0.1:8080/",
-    "https://[::1]/",
-    "https://[::1",
-    "https://[www.example.com]/",
-    "https://[",
-    "https://",
-    "https://:443/",
-    "javascript:alert(1)",
-    "JavaScript:alert(1)",
-    "javascript://www.example.com/%0aalert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "vbscript:x",
-    "file:///etc/passwd",
-    "ftp://www.example.com/",
-    "mailto:a@example.com",
-    "blob:https://www.example.com/x",
-    f"view-source:{OWN}",
-    f"{OWN}\t.evil.example/",
-    f"{OWN}\n.evil.example/",
-    f"{OWN}/\r\nSet-Cookie: a=b",
-    f"{OWN}/\r\n\r\n<script>",
-    "ht\ttps://evil.example/",
-    "java\nscript:alert(1)",
-    f"\x00{OWN}/",
-    f"{OWN}/\x00",
-    f"{OWN}/\x7f",
-    f"{OWN}/\u2028x",
-    "https://www.exämple.com/",
-    "https://ｗｗｗ.example.com/",
-    "https://www.example.com／.evil.example/",
-    "https://www.example.com＠evil.example/",
-    "https://www.example.com/\ud800",
-    "https://evil.example/?https://www.example.com",
-    "https://evil.example/#https://www.example.com",
-    "https://evil.example?@www.example.com/",
-    "https://evil.example#@www.example.com/",
-    f"https://{HOST}/",
-    "x" * 100_000,
-    "https://" + "[" * 1000,
+    # Another host, however written
+    *("https://evil.example/", "//evil.example", "///evil.example", "////evil.example", "/\\evil.example"),
+    *("\\\\evil.example", "https:evil.example", "https:/evil.example", "https:///evil.example"),
+    *("https:\\\\evil.example", "https:/\\evil.example", "https:www.example.com", "https:///www.example.com"),
+    # The site's name before an @ or in front of another's
+    *(f"{OWN}@evil.example/", f"{OWN}:443@evil.example/", f"{OWN}:x@evil.example/", "https://user@www.example.com/"),
+    *("https://user:password@www.example.com/", "https://@www.example.com/", f"{OWN}\\@evil.example/"),
+    *(f"{OWN}\\.evil.example/", f"https://evil.example\\@{OWN.removeprefix('https://')}/", f"{OWN}/\\evil.example"),
+    *(f"{OWN}.evil.example/", f"{OWN}evil.example/", f"{OWN}./", f"{OWN}%2eevil.example/", f"{OWN}%00.evil.example/"),
+    *(f"{OWN};.evil.example/", f"{OWN},evil.example/"),
+    # Another port or scheme, or an address that has none
+    *(f"{OWN}:{port}/" for port in ("8443", "80", "0", "65536", "-1", "+443", "4 43", "https", "٤٤٣")),
+    *("http://www.example.com/", "http://www.example.com:443/", "http://127.0.0.1/", "https://127.0.0.1:8080/"),
+    *("https://[::1]/", "https://[::1", "https://[www.example.com]/", "https://[", "https://", "https://:443/"),
+    *("javascript:alert(1)", "JavaScript:alert(1)", "javascript://www.example.com/%0aalert(1)"),
+    *("data:text/html,<script>alert(1)</script>", "vbscript:x", "file:///etc/passwd", "ftp://www.example.com/"),
+    *("mailto:a@example.com", "blob:https://www.example.com/x", f"view-source:{OWN}"),
+    # What a browser or a header takes out or changes
+    *(f"{OWN}\t.evil.example/", f"{OWN}\n.evil.example/", f"{OWN}/\r\nSet-Cookie: a=b", f"{OWN}/\r\n\r\n<script>"),
+    *("ht\ttps://evil.example/", "java\nscript:alert(1)", f"\x00{OWN}/", f"{OWN}/\x00", f"{OWN}/\x7f"),
+    *(f"{OWN}/\u2028x", "https://www.exämple.com/", "https://ｗｗｗ.example.com/", "https://www.example.com/\ud800"),
+    *("https://www.example.com／.evil.example/", "https://www.example.com＠evil.example/"),
+    # The site's name elsewhere than in the host, our own host, and what is long
+    *("https://evil.example/?https://www.example.com", "https://evil.example/#https://www.example.com"),
+    *("https://evil.example?@www.example.com/", "https://evil.example#@www.example.com/", f"https://{HOST}/"),
+    *("x" * 100_000, "https://" + "[" * 1000),
 ]
 
 
@@ -313,25 +217,22 @@ LINE = "[stages.local.sites.default] of herald.toml"
 @pytest.mark.parametrize(
     ("origins_in", "origin", "told"),
     [
-        (
-            "stages.local.sites.default",
-            "http://localhost:1313",
-            f'to allow it, add "http://localhost:1313" to origins in {LINE}',
-        ),
-        (
-            "sites.default",
-            "https://example.com",
-            'to allow it, add "https://example.com" to origins in [sites.default] of herald.toml',
-        ),
-        ("", "https://example.com", f'to allow it, set origins = ["{OWN}", "https://example.com"] in {LINE}'),
-        ("", "http://127.0.0.1:1", f'to allow it, set origins = ["{OWN}", "http://127.0.0.1:1"] in {LINE}'),
-        ("", "null", f"to allow it, set null_origin = true in {LINE}"),
-        ("", None, f"to allow it, set without_origin = true in {LINE}"),
-        ("", "http://192.168.1.5:1313", "it can't be allowed: http:// is for localhost and 127.0.0.1 alone"),
+        ("stages.local.sites.default", "http://localhost:1313", f'add "http://localhost:1313" to origins in {LINE}'),
+        ("sites.default", "https://a.example", 'add "https://a.example" to origins in [sites.default] of herald.toml'),
+        ("", "https://example.com", f'set origins = ["{OWN}", "https://example.com"] in {LINE}'),
+        ("", "http://127.0.0.1:1", f'set origins = ["{OWN}", "http://127.0.0.1:1"] in {LINE}'),
+        ("", "null", f"set null_origin = true in {LINE}"),
+        ("", None, f"set without_origin = true in {LINE}"),
     ],
 )
 def test_the_owner_is_told_the_line_that_lets_a_refused_page_in(origins_in: str, origin: str | None, told: str) -> None:
-    assert advice_to_accept(site(origins=(OWN,))._replace(origins_in=origins_in), origin, "local") == told
+    refused = site(origins=(OWN,))._replace(origins_in=origins_in)
+    assert advice_to_accept(refused, origin, "local") == f"to allow it, {told}"
+
+
+def test_the_owner_is_told_that_a_page_without_tls_cannot_be_let_in() -> None:
+    told = "it can't be allowed: http:// is for localhost and 127.0.0.1 alone"
+    assert advice_to_accept(site(), "http://192.168.1.5:1313", "local") == told
 
 
 @pytest.mark.parametrize(
@@ -354,22 +255,15 @@ def test_on_stage_local_the_owner_is_told_at_which_address_to_open_the_page(orig
 @pytest.mark.parametrize(
     "origin",
     [
-        "",
-        "x",
-        "*",
-        "null\n",
-        'https://"]; evil = ["x',
-        "https://example.com/path",
-        "https://user@example.com",
-        "https://example.com\n{}",
-        "https://a\u202eb.example",
-        "https://a\x9b31mb.example",
-        "https://$(x).example",
-        "https://" + "a" * 254,
-        "https://[::1%0]",
-        "chrome-extension://abcdefgh",
-        "https://EXAMPLE.com",
-        "https://a,b",
+        *("", "x", "*", "null\n", 'https://"]; evil = ["x', "https://example.com/path", "https://user@example.com"),
+        *("https://example.com\n{}", "https://a\u202eb.example", "https://a\x9b31mb.example", "https://$(x).example"),
+        *(
+            "https://" + "a" * 254,
+            "https://[::1%0]",
+            "chrome-extension://abcdefgh",
+            "https://EXAMPLE.com",
+            "https://a,b",
+        ),
     ],
 )
 def test_what_no_browser_names_as_its_page_is_neither_logged_nor_shown(origin: str) -> None:
@@ -401,9 +295,9 @@ def test_a_visitor_is_led_back_to_where_the_form_is_or_to_the_site(
     assert origin_to_link_to(SITE._replace(thanks=f"{OWN}/thanks"), origin, allowed) == back
 
 
-def test_on_stage_local_a_page_without_an_origin_is_not_led_to_the_example_site() -> None:
-    assert origin_to_link_to(SITE._replace(loopback=True), "null", False) == ""
-    assert origin_to_link_to(SITE._replace(loopback=True), "null", True) == ""
+@pytest.mark.parametrize("allowed", [True, False])
+def test_on_stage_local_a_page_without_an_origin_is_not_led_to_the_example_site(allowed: bool) -> None:
+    assert origin_to_link_to(SITE._replace(loopback=True), "null", allowed) == ""
 
 
 def test_of_no_site_a_visitor_is_led_back_to_where_the_form_is() -> None:
