@@ -7,19 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import (
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    InvalidRegionError,
-    LoginRefreshRequired,
-    NoCredentialsError,
-    NoRegionError,
-    ProfileNotFound,
-    ReadTimeoutError,
-    SSOTokenLoadError,
-    UnauthorizedSSOTokenError,
-)
+from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
 from ops.aws.account import account_of, environment
@@ -29,18 +17,7 @@ from ops.loopback import credentials
 from ops.naming import AwsLocation
 from tests.fakes import stage
 
-SERVICES = (
-    "sts",
-    "cloudformation",
-    "ssm",
-    "sns",
-    "functions",
-    "apis",
-    "logs",
-    "dynamodb",
-)
-
-
+SERVICES = ("sts", "cloudformation", "ssm", "sns", "functions", "apis", "logs", "dynamodb")
 PORT = 1 + os.getpid() % 1023
 """No local stack's, as those begin at 1024: only the file with its keys is made here."""
 
@@ -112,10 +89,8 @@ def test_the_environment_of_the_process_itself_is_not_looked_at_either(
     assert client._request_signer._credentials.access_key == "test"
 
 
-def test_another_stage_is_in_the_account_of_the_shell_and_a_profile_that_is_not_there_is_told(
-    shell: dict[str, str],
-) -> None:
-    with pytest.raises(ProfileNotFound, match="of-nobody"):
+def test_a_profile_of_the_shell_that_is_not_there_is_told(shell: dict[str, str]) -> None:
+    with pytest.raises(exceptions.ProfileNotFound, match="of-nobody"):
         account_of(config("dev"), shell)
 
 
@@ -141,8 +116,8 @@ def test_the_commands_that_run_beside_see_no_profile_or_token_either(shell: dict
     }
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "m"}}, "GetCallerIdentity")
+def refusal(code: str) -> exceptions.ClientError:
+    return exceptions.ClientError({"Error": {"Code": code, "Message": "m"}}, "GetCallerIdentity")
 
 
 AWS = "https://sts.eu-central-1.amazonaws.com/"
@@ -152,22 +127,22 @@ LOCAL = "http://127.0.0.1:5566/"
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (NoCredentialsError(), "there are no AWS credentials in this shell. Sign in (aws sso login)"),
-        (SSOTokenLoadError(error_msg="m"), "Sign in, then run this again: aws sso login"),
-        (UnauthorizedSSOTokenError(), "Sign in, then run this again: aws sso login"),
-        (LoginRefreshRequired(), "your AWS session is over"),
+        (exceptions.NoCredentialsError(), "there are no AWS credentials in this shell. Sign in (aws sso login)"),
+        (exceptions.SSOTokenLoadError(error_msg="m"), "Sign in, then run this again: aws sso login"),
+        (exceptions.UnauthorizedSSOTokenError(), "Sign in, then run this again: aws sso login"),
+        (exceptions.LoginRefreshRequired(), "your AWS session is over"),
         (refusal("ExpiredToken"), "have expired. Sign in"),
         (refusal("ExpiredTokenException"), "have expired. Sign in"),
         (refusal("InvalidClientTokenId"), "doesn't know the access key"),
         (refusal("SignatureDoesNotMatch"), "or this machine's clock is wrong"),
         (refusal("AccessDenied"), "may not do this. Ask for the right: docs/rights.md"),
         (refusal("InternalServerError"), ""),
-        (ProfileNotFound(profile="of-nobody"), "there is no AWS profile 'of-nobody'; there are: "),
-        (NoRegionError(), "no AWS region: set AWS_REGION, such as eu-central-1"),
-        (InvalidRegionError(region_name="eu_central-1"), "did you mean eu-central-1?"),
-        (EndpointConnectionError(endpoint_url=AWS), "AWS can't be reached. Is this machine online"),
-        (ConnectTimeoutError(endpoint_url=AWS), "AWS can't be reached. Is this machine online"),
-        (ReadTimeoutError(endpoint_url=LOCAL), "no local stack at 127.0.0.1:5566. Start it: make run"),
+        (exceptions.ProfileNotFound(profile="of-nobody"), "there is no AWS profile 'of-nobody'; there are: "),
+        (exceptions.NoRegionError(), "no AWS region: set AWS_REGION, such as eu-central-1"),
+        (exceptions.InvalidRegionError(region_name="eu_central-1"), "did you mean eu-central-1?"),
+        (exceptions.EndpointConnectionError(endpoint_url=AWS), "AWS can't be reached. Is this machine online"),
+        (exceptions.ConnectTimeoutError(endpoint_url=AWS), "AWS can't be reached. Is this machine online"),
+        (exceptions.ReadTimeoutError(endpoint_url=LOCAL), "no local stack at 127.0.0.1:5566. Start it: make run"),
         (ResponseParserError("m"), "what answered is not AWS. Is a proxy"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

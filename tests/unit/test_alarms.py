@@ -50,11 +50,8 @@ def test_a_letter_in_any_queue_of_what_failed_sounds_its_alarm(root: Path) -> No
     assert len(queues) == 4
     for queue in queues:
         alarm = alarms_of(extensions=SUBSCRIBED)[queue]
-        assert what_it_watches(alarm) == (
-            "AWS/SQS",
-            "ApproximateNumberOfMessagesVisible",
-            {"QueueName": f"herald-dev-{queue}"},
-        )
+        watched = ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": f"herald-dev-{queue}"})
+        assert what_it_watches(alarm) == watched
         assert when_it_sounds(alarm) == ("Maximum", AT_LEAST, 1, 300, 1, 1)
 
 
@@ -139,11 +136,8 @@ def test_a_digest_that_fails_as_often_as_lambda_tries_is_heard() -> None:
 def test_a_canary_that_does_not_come_is_heard_two_hours_after_it_should_have() -> None:
     alarm = alarms_of(CANARY)["canary-missing"]
     rule = wiring.template(CANARY)["Resources"]["CanaryRule"]["Properties"]
-    assert what_it_watches(alarm) == (
-        "AWS/Events",
-        "Invocations",
-        {"EventBusName": rule["EventBusName"], "RuleName": rule["Name"]},
-    )
+    watched = {"EventBusName": rule["EventBusName"], "RuleName": rule["Name"]}
+    assert what_it_watches(alarm) == ("AWS/Events", "Invocations", watched)
     assert when_it_sounds(alarm) == ("Sum", LESS, 1, 3600, 26, 26)
     assert alarm["TreatMissingData"] == "breaching"
     assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmsTopic"}]
@@ -171,29 +165,22 @@ def test_each_description_says_what_happened_and_where_to_read_on(root: Path) ->
 
 def test_alarms_of_this_stage_alone_may_publish_and_no_key_stands_in_their_way() -> None:
     source = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:herald-dev-*"
-    assert resources()["AlarmsTopicPolicy"]["Properties"] == {
-        "Topics": [{"Ref": "AlarmsTopic"}],
-        "PolicyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "AlarmsOfThisStagePublish",
-                    "Effect": "Allow",
-                    "Principal": {"Service": "cloudwatch.amazonaws.com"},
-                    "Action": "sns:Publish",
-                    "Resource": {"Ref": "AlarmsTopic"},
-                    "Condition": {
-                        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
-                        "ArnLike": {"aws:SourceArn": {"Fn::Sub": source}},
-                    },
-                }
-            ],
+    statement = {
+        "Sid": "AlarmsOfThisStagePublish",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": {"Ref": "AlarmsTopic"},
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+            "ArnLike": {"aws:SourceArn": {"Fn::Sub": source}},
         },
     }
-    assert resources()["AlarmsTopic"]["Properties"] == {
-        "TopicName": "herald-dev-alarms",
-        "DisplayName": "Herald dev",
+    assert resources()["AlarmsTopicPolicy"]["Properties"] == {
+        "Topics": [{"Ref": "AlarmsTopic"}],
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
     }
+    assert resources()["AlarmsTopic"]["Properties"] == {"TopicName": "herald-dev-alarms", "DisplayName": "Herald dev"}
     assert all(it["AlarmName"].startswith("herald-dev-") for it in alarms_of().values())
 
 

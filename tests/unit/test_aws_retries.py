@@ -21,15 +21,8 @@ OPERATIONS = {
     "lambda": ["Invoke"],
     "sesv2": ["SendEmail"],
 }
-CODES = sorted(
-    {
-        *retries.TRANSIENT_CODES,
-        *retries.THROTTLING_CODES,
-        *retries.RETRYABLE_CODES,
-        "NotFound",
-        "ConditionalCheckFailedException",
-    }
-)
+LISTED = {*retries.TRANSIENT_CODES, *retries.THROTTLING_CODES, *retries.RETRYABLE_CODES}
+CODES = sorted({*LISTED, "NotFound", "ConditionalCheckFailedException"})
 
 
 def test_the_lists_and_numbers_are_botocores() -> None:

@@ -103,19 +103,16 @@ def test_the_function_exists_only_where_the_stage_asks_for_it() -> None:
     assert "canary" not in {spec.name for spec in functions_of(stage())}
 
 
-def test_the_owner_is_told_in_the_notifiers_words() -> None:
-    words = "pushover: over Pushover's quota"
-    failure = failure_alarm.Failure("canary-1", KIND_CANARY, "RetriesExhausted", "CanaryError", words)
+@pytest.mark.parametrize(
+    ("condition", "error", "words", "lines"),
+    [
+        ("RetriesExhausted", "CanaryError", "pushover: over Pushover's quota", ["pushover: over Pushover's quota"]),
+        # Given up before it ran.
+        ("EventAgeExceeded", "EventAgeExceeded", "", []),
+    ],
+)
+def test_the_owner_is_told_in_the_notifiers_words(condition: str, error: str, words: str, lines: list[str]) -> None:
+    failure = failure_alarm.Failure("canary-1", KIND_CANARY, condition, error, words)
     told = failure_alarm.from_failure(failure, None, 1, NOW)
     assert told.title == "Herald: canary"
-    assert told.message.splitlines() == [
-        "The canary did not get through: CanaryError.",
-        "pushover: over Pushover's quota",
-    ]
-
-
-def test_one_that_was_given_up_before_it_ran_is_told_too() -> None:
-    told = failure_alarm.from_failure(
-        failure_alarm.Failure("canary-1", KIND_CANARY, "EventAgeExceeded", "EventAgeExceeded"), None, 1, NOW
-    )
-    assert told.message == "The canary did not get through: EventAgeExceeded."
+    assert told.message.splitlines() == [f"The canary did not get through: {error}.", *lines]

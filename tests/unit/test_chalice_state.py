@@ -59,24 +59,18 @@ class Kept:
     __hash__ = None  # type: ignore[assignment]
 
 
-def test_a_record_that_is_stored_is_fetched_as_it_was(stubbed: Stubbed, tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [chalice_state.store, chalice_state.keep])
+def test_a_record_that_is_stored_or_kept_is_fetched_as_it_was(
+    stubbed: Stubbed, tmp_path: Path, write: Callable[..., None]
+) -> None:
+    """What is kept also lies where Chalice looks, in place of what was there."""
     ssm, stub = stubbed("ssm")
-    here = tmp_path / "here"
-    place(here).write_text(json.dumps(RECORD))
+    stored = write is chalice_state.store
+    place(tmp_path).write_text(json.dumps(RECORD) if stored else "of elsewhere")
     kept = Kept()
     stub.add_response("put_parameter", {}, {"Name": NAME, "Value": kept, "Type": "String", "Overwrite": True})
-    chalice_state.store(ssm, STAGE, here)
+    write(ssm, STAGE, tmp_path, *([] if stored else [RECORD]))
     assert kept.value
-    stub.add_response("get_parameter", answer(kept.value), {"Name": NAME})
-    assert chalice_state.read(ssm, STAGE) == RECORD
-
-
-def test_what_is_kept_lies_in_the_account_and_where_chalice_looks(stubbed: Stubbed, tmp_path: Path) -> None:
-    ssm, stub = stubbed("ssm")
-    place(tmp_path).write_text("of elsewhere")
-    kept = Kept()
-    stub.add_response("put_parameter", {}, {"Name": NAME, "Value": kept, "Type": "String", "Overwrite": True})
-    chalice_state.keep(ssm, STAGE, tmp_path, RECORD)
     assert json.loads(place(tmp_path).read_text()) == RECORD
     stub.add_response("get_parameter", answer(kept.value), {"Name": NAME})
     assert chalice_state.read(ssm, STAGE) == RECORD

@@ -67,12 +67,8 @@ def cloud(stubbed: Stubbed) -> Cloud:
 
 
 def test_names_of_the_stacks() -> None:
-    it = stage("dev")
-    assert [cloudformation.data(it), cloudformation.foundation(it), cloudformation.wiring(it)] == [
-        "herald-dev-data",
-        "herald-dev-foundation",
-        "herald-dev-wiring",
-    ]
+    found = [of(stage("dev")) for of in (cloudformation.data, cloudformation.foundation, cloudformation.wiring)]
+    assert found == ["herald-dev-data", "herald-dev-foundation", "herald-dev-wiring"]
 
 
 def test_a_stack_that_is_not_there_is_created(cloud: Cloud) -> None:
@@ -129,25 +125,19 @@ def test_a_rollback_under_way_ends_and_the_stack_is_made_anew(cloud: Cloud) -> N
 
 def test_a_failure_names_each_resource_and_its_reason(cloud: Cloud) -> None:
     cloud.describes(None, None).creates().describes("ROLLBACK_COMPLETE")
-    cloud.stub.add_response(
-        "describe_stack_events",
+    found = [("Topic", "CREATE_FAILED", "no permission"), ("Bus", "CREATE_COMPLETE", "fine")]
+    names = ("LogicalResourceId", "ResourceStatus", "ResourceStatusReason")
+    events = [
         {
-            "StackEvents": [
-                {
-                    "StackId": "id",
-                    "EventId": str(n),
-                    "StackName": NAME,
-                    "Timestamp": WHEN,
-                    "LogicalResourceId": name,
-                    "ResourceStatus": status,
-                    "ResourceStatusReason": reason,
-                }
-                for n, (name, status, reason) in enumerate(
-                    [("Topic", "CREATE_FAILED", "no permission"), ("Bus", "CREATE_COMPLETE", "fine")]
-                )
-            ]
-        },
-    )
+            "StackId": "id",
+            "EventId": each[0],
+            "StackName": NAME,
+            "Timestamp": WHEN,
+            **dict(zip(names, each, strict=True)),
+        }
+        for each in found
+    ]
+    cloud.stub.add_response("describe_stack_events", {"StackEvents": events})
     cloud.describes("ROLLBACK_COMPLETE")
     with pytest.raises(OpsError) as caught:
         cloud.apply()
@@ -167,16 +157,11 @@ def test_missing_permission_is_not_taken_for_a_missing_stack(cloud: Cloud) -> No
         cloudformation.status(cloud.client, NAME)
 
 
-def test_outputs_are_read(cloud: Cloud) -> None:
-    both = {"Outputs": [{"OutputKey": "TopicArn", "OutputValue": "arn"}]}
-    cloud.describes("CREATE_COMPLETE", **both)
+def test_outputs_are_read_and_a_stack_without_any_and_a_missing_one_have_none(cloud: Cloud) -> None:
+    cloud.describes("CREATE_COMPLETE", Outputs=[{"OutputKey": "TopicArn", "OutputValue": "arn"}])
     assert cloudformation.outputs(cloud.client, NAME) == {"TopicArn": "arn"}
-
-
-def test_a_stack_without_outputs_and_a_missing_one_have_none(cloud: Cloud) -> None:
     cloud.describes("CREATE_COMPLETE", None)
-    assert cloudformation.outputs(cloud.client, NAME) == {}
-    assert cloudformation.outputs(cloud.client, NAME) == {}
+    assert [cloudformation.outputs(cloud.client, NAME) for _ in range(2)] == [{}, {}]
 
 
 def test_deleting_says_whether_there_was_anything(cloud: Cloud) -> None:

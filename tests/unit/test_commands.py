@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from botocore.exceptions import ClientError
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from chalicelib.errors import InvalidRequestError, StoreError
 from ops.cli.command_group import HeraldGroup
@@ -113,6 +113,20 @@ def test_make_takes_no_empty_variable_for_one_that_was_not_given(root: Path, wor
     assert ran.stdout == ""
 
 
+def failing(error: Exception) -> Result:
+    """What a command ends with that raises this."""
+
+    @click.group(cls=HeraldGroup)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def fail() -> None:
+        raise error
+
+    return CliRunner().invoke(group, ["fail"])
+
+
 def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path) -> None:
     answer = CliRunner().invoke(main, ["urls", "--stage", "nowhere", "--project", str(root)])
     assert answer.exit_code == 1
@@ -140,42 +154,20 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path
     ],
 )
 def test_what_a_person_can_mend_is_one_message_and_status_1(error: Exception, said: str) -> None:
-    @click.group(cls=HeraldGroup)
-    def group() -> None:
-        pass
-
-    @group.command()
-    def fail() -> None:
-        raise error
-
-    answer = CliRunner().invoke(group, ["fail"])
+    answer = failing(error)
     assert (answer.exit_code, answer.stderr) == (1, f"Error: {said}\n")
 
 
 def test_a_package_that_is_missing_at_the_start_is_one_sentence_too(root: Path, tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("raise ModuleNotFoundError(\"No module named 'click'\", name='click')\n")
-    ran = subprocess.run(
-        [sys.executable, "ops/__main__.py", "--help"],
-        cwd=root,
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    command, environ = [sys.executable, "ops/__main__.py", "--help"], {"PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("Error: the packages in .venv are incomplete: click is missing. Run: ")
 
 
 def test_a_mistake_in_the_code_is_not_hidden() -> None:
-    @click.group(cls=HeraldGroup)
-    def group() -> None:
-        pass
-
-    @group.command()
-    def fail() -> None:
-        raise ZeroDivisionError
-
-    assert isinstance(CliRunner().invoke(group, ["fail"]).exception, ZeroDivisionError)
+    assert isinstance(failing(ZeroDivisionError()).exception, ZeroDivisionError)
 
 
 def test_help_waits_for_no_library_that_is_slow_to_load() -> None:

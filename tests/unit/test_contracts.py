@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import FunctionError, InvalidRequestError, NotifierError
@@ -71,24 +71,8 @@ BLANK = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 EDGES: list[Any] = [
     *(None, True, False, [], {}, "", " ", BLANK, BLANK + "x", "\ufeff", "\x00", "😀" * MAX_ID, "😀" * (MAX_ID + 1)),
     *("x" * length for length in (1, MAX_ID, MAX_ID + 1, 254, 255, MAX_CURSOR + 1)),
-    *(
-        -1,
-        0,
-        1,
-        1.0,
-        -0.0,
-        0.5,
-        2,
-        MAX_PAGE,
-        MAX_PAGE + 1,
-        float(MAX_PAGE),
-        NOW,
-        NOW + 8.0,
-        LATEST - 1,
-        LATEST,
-        LATEST + 1,
-        1e300,
-    ),
+    *(-1, 0, 1, 1.0, -0.0, 0.5, 2, 1e300, MAX_PAGE, MAX_PAGE + 1, float(MAX_PAGE)),
+    *(NOW, NOW + 8.0, LATEST - 1, LATEST, LATEST + 1),
     *(*MessageState, "accepted", "1", "id=", Position(NOW, "é").as_cursor(), Position(0, "x").as_cursor()),
     [{"name": "", "value": ""}],
     [{"name": "", "value": ""}, {"name": "", "value": 1}],
@@ -155,33 +139,19 @@ def test_the_schema_takes_the_values_of_a_key_that_the_function_takes(function: 
             assert validator(function, "request").is_valid(request) == accepted(function, request), (key, value)
 
 
+@pytest.mark.parametrize("function", READERS)
 @settings(max_examples=100, deadline=None)
-@given(request=requests("notify"))
-@example(request=[])
-@example(request="x")
-def test_the_schema_takes_what_a_notifier_takes_and_nothing_else(request: Any) -> None:
-    assert validator("notify", "request").is_valid(request) == accepted("notify", request)
+@given(data=st.data())
+def test_the_schema_takes_what_the_function_takes_and_nothing_else(function: str, data: st.DataObject) -> None:
+    request = data.draw(requests(function))
+    assert validator(function, "request").is_valid(request) == accepted(function, request)
 
 
-@settings(max_examples=100, deadline=None)
-@given(request=requests("get_message"))
-@example(request=[])
-def test_the_schema_takes_what_get_message_takes_and_nothing_else(request: Any) -> None:
-    assert validator("get_message", "request").is_valid(request) == accepted("get_message", request)
-
-
-@settings(max_examples=100, deadline=None)
-@given(request=requests("list_messages"))
-@example(request=None)
-def test_the_schema_takes_what_list_messages_takes_and_nothing_else(request: Any) -> None:
-    assert validator("list_messages", "request").is_valid(request) == accepted("list_messages", request)
-
-
-@settings(max_examples=100, deadline=None)
-@given(request=requests("notification"))
-@example(request=None)
-def test_the_schema_takes_what_is_accepted_from_the_topic_and_nothing_else(request: Any) -> None:
-    assert validator("notification", "request").is_valid(request) == accepted("notification", request)
+@pytest.mark.parametrize("function", READERS)
+def test_what_is_no_object_is_no_request(function: str) -> None:
+    for request in ([], None, "x", 1):
+        assert not validator(function, "request").is_valid(request)
+        assert not accepted(function, request)
 
 
 def test_white_space_is_the_same_to_the_schema_and_the_code() -> None:
@@ -208,12 +178,7 @@ def test_every_contract_is_a_valid_schema_in_all_its_parts(function: str) -> Non
 
 
 ERRORS = {
-    "notify": {
-        "InvalidRequestError",
-        "ChannelRejectedError",
-        "ChannelUnavailableError",
-        "ChannelUncertainError",
-    },
+    "notify": {"InvalidRequestError", "ChannelRejectedError", "ChannelUnavailableError", "ChannelUncertainError"},
     "get_message": {"InvalidRequestError", "NotFoundError", "UnavailableError"},
     "list_messages": {"InvalidRequestError", "UnavailableError"},
 }
@@ -223,9 +188,8 @@ def test_each_error_of_the_tree_is_of_a_contract_and_the_reverse() -> None:
     classes = {*FunctionError.__subclasses__(), *NotifierError.__subclasses__()} - {NotifierError}
     found = {}
     for function in ERRORS:
-        kinds = invoke_contracts.contracts()[f"{function}.v1.json"]["$defs"]["error"]["properties"]["errorType"][
-            "oneOf"
-        ]
+        error = invoke_contracts.contracts()[f"{function}.v1.json"]["$defs"]["error"]
+        kinds = error["properties"]["errorType"]["oneOf"]
         found[function] = {kind["const"] for kind in kinds}
         assert all(kind["description"] for kind in kinds)
     assert found == ERRORS

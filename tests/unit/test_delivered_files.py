@@ -171,14 +171,6 @@ def test_files_of_a_message_in_quarantine_are_kept_and_examined_once_it_is_let_o
     assert (files.kept, files.examined) == ([WITH_FILES.id], [])
 
 
-def test_a_later_attempt_tells_of_the_files_too() -> None:
-    files, notifier = RecordingFiles(), RecoveringNotifier(ChannelUnavailableError("down"))
-    runs = Runs(files, notifier)
-    with pytest.raises(DeliveryIncompleteError):
-        runs.run(WITH_FILES)
-    assert runs.store.kept[WITH_FILES.id].files == WITH_FILES.files
-
-
 def test_a_message_that_has_ended_is_not_examined_again() -> None:
     files = RecordingFiles()
     runs = Runs(files)

@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.errors import (
-    ChannelRejectedError,
-    ChannelUnavailableError,
-    ChannelUncertainError,
-    StoreError,
-)
+from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError, StoreError
 from chalicelib.functions import FUNCTIONS, functions_of
 from chalicelib.handlers import digest as handler
 from chalicelib.logic import digest

@@ -33,30 +33,10 @@ def said(findings: list[Finding]) -> list[tuple[str, str]]:
 
 
 def item(message_id: str, site: str, **states: State) -> dict[str, Any]:
-    deliveries = {
-        name: {
-            "state": str(state),
-            "attempts": 1,
-            "since": NOW,
-            "claimed_by": "",
-            "claimed_until": 0,
-            "next_attempt_at": 0,
-            "error": "",
-            "reference": "",
-        }
-        for name, state in states.items()
-    }
-    return to_item(
-        {
-            "id": message_id,
-            "site": site,
-            "received_at": NOW,
-            "stored_at": NOW,
-            "expires_at": NOW,
-            "due_at": NOW,
-            "deliveries": deliveries,
-        }
-    )
+    times = dict.fromkeys(("received_at", "stored_at", "expires_at", "due_at"), NOW)
+    nothing = {"claimed_by": "", "claimed_until": 0, "next_attempt_at": 0, "error": "", "reference": ""}
+    deliveries = {name: {"state": str(state), "attempts": 1, "since": NOW, **nothing} for name, state in states.items()}
+    return to_item({"id": message_id, "site": site, "deliveries": deliveries, **times})
 
 
 def test_messages_of_a_renamed_channel_and_of_a_removed_site_are_named_and_what_to_do(stubbed: Stubbed) -> None:
