@@ -157,7 +157,7 @@ def test_who_is_answered_by_their_address(address: str, expected: Answer | None)
         (replace(DELIVERED, verdict=Verdict(("captcha_unchecked",), 0)), 0, Answer.SIGNS),
         # Released from quarantine, or replayed: a person has it, and its visitor waited long.
         (replace(DELIVERED, replayed_at=NOW), 0, Answer.REPLAYED),
-        (replace(DELIVERED, deliveries=DELIVERED.deliveries | {"b": Delivery(State.SUMMARIZED)}), 0, Answer.FLOODED),
+        (replace(DELIVERED, deliveries={**DELIVERED.deliveries, "b": Delivery(State.SUMMARIZED)}), 0, Answer.FLOODED),
         (DELIVERED, TOO_LATE, None),
         (DELIVERED, TOO_LATE + 1, Answer.LATE),
     ],

@@ -862,19 +862,17 @@ def test_the_web_override_moves_nothing_but_what_leads_to_the_examples_server(fo
 
 
 def test_on_stage_local_alone_a_page_of_the_machine_may_send(folder: Path) -> None:
-    stages = load(write(folder, GOOD))
-    assert {name: it.stage.sites["default"].loopback for name, it in stages.items()} == {"dev": False, "local": True}
+    assert [site_of(folder, GOOD, name).loopback for name in ("dev", "local")] == [False, True]
 
 
 def test_where_the_origins_are_written_is_known_to_each_stage(folder: Path) -> None:
-    own, table = '\norigins = ["https://www.example.com"]', "[stages.local.sites.default]"
+    own, table = 'origins = ["https://www.example.com"]', "[stages.local.sites.default]"
     for text, dev, local in (
         (GOOD, "", ""),
-        (changed(THANKS, THANKS + own), "sites.default", "sites.default"),
-        (changed(table, table + own), "", "stages.local.sites.default"),
+        (also(THANKS, own), "sites.default", "sites.default"),
+        (also(table, own), "", "stages.local.sites.default"),
     ):
-        stages = load(write(folder, text))
-        assert [stages[name].stage.sites["default"].origins_in for name in ("dev", "local")] == [dev, local]
+        assert [site_of(folder, text, name).origins_in for name in ("dev", "local")] == [dev, local]
 
 
 @pytest.mark.parametrize(("pause", "expected"), [(1, 5), (60, 60)])
@@ -973,9 +971,8 @@ def test_on_stage_local_a_page_stands_in_for_each_sites_thanks_page(
 
 
 def test_the_web_override_moves_the_origins_too(folder: Path) -> None:
-    for own in ("", '\norigins = ["http://127.0.0.1:8080"]'):
-        local_thanks = 'thanks = "http://127.0.0.1:8080/thanks.html"'
-        write(folder, changed(local_thanks, local_thanks + own))
+    for own in ("", 'origins = ["http://127.0.0.1:8080"]'):
+        write(folder, also('thanks = "http://127.0.0.1:8080/thanks.html"', own))
         stages = load(folder, Overrides(web="http://127.0.0.1:6"))
         assert stages["local"].stage.sites["default"].origins == ("http://127.0.0.1:6",)
         assert stages["dev"].stage.sites["default"].origins == ("https://www.example.com",)

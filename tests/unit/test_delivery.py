@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, from_contact
 from chalicelib.logic.retry_schedule import MAX_PAUSE, next_due_at, pause_after
+from chalicelib.logic.ring_budget import RingBudget
 from chalicelib.logic.spam import HoldReason, Verdict, screen
 from chalicelib.settings import DEFAULT_GIVE_UP_SECONDS, Channel, Rings, Spam
 from tests.fakes import (
@@ -47,6 +49,7 @@ from tests.fakes import (
     RecoveringNotifier,
     RefusingNotifier,
     SpentRings,
+    UnlimitedRings,
     channel,
     message,
     site,
@@ -78,12 +81,15 @@ class Run:
         self.clock = Clock()
         self.verdict = Verdict()
         self.recent = InMemoryRecent()
+        self.rings: RingBudget = UnlimitedRings()
+        self.on_recorded: Callable[[Message, str, Delivery], None] = lambda message, name, after: None
 
     def deliver(self, invocation: Invocation = FIRST) -> DeliveryResult:
         return delivery.deliver(MESSAGE, self.verdict, self.means(), invocation)
 
     def means(self) -> DeliveryDependencies:
-        return without_budget(site(), self.channels, self.notifiers, self.store, self.recent, self.clock)
+        means = without_budget(site(), self.channels, self.notifiers, self.store, self.recent, self.clock)
+        return replace(means, ring_budget=self.rings, summaries=ForgetfulSummaries, on_recorded=self.on_recorded)
 
     def action(self, invocation: Invocation = FIRST) -> str:
         """The action, or ``again`` where Lambda is to run it again."""
@@ -397,7 +403,7 @@ def test_a_run_that_could_not_finish_a_call_makes_none() -> None:
     assert run.action(Invocation("request-1", "run-2", NOW + CLAIM_SECONDS)) == "delivered"
 
 
-class SlowRings:
+class SlowRings(UnlimitedRings):
     """A budget that takes its time: others are quicker with each write."""
 
     def __init__(self, clock: Clock, seconds: int) -> None:
@@ -407,19 +413,12 @@ class SlowRings:
         self._clock.now += self._seconds
         return True
 
-    def take_for_summary(self, channel: Channel, now: int, *, early: bool) -> int:
-        raise NotImplementedError
-
 
 @pytest.mark.parametrize(("seconds_left", "action"), [(CLAIM_SECONDS - 1, "again"), (CLAIM_SECONDS, "delivered")])
 def test_a_claim_has_all_its_time_after_the_ring_was_asked_for_or_is_not_made(seconds_left: int, action: str) -> None:
     claims = []
-
-    class Limited(Run):
-        def means(self) -> DeliveryDependencies:
-            return replace(super().means(), ring_budget=SlowRings(self.clock, 14))
-
-    run = Limited({"pushover": channel()._replace(rings=Rings(30, 120))}, pushover=RecordingNotifier())
+    run = Run({"pushover": channel()._replace(rings=Rings(30, 120))}, pushover=RecordingNotifier())
+    run.rings = SlowRings(run.clock, 14)
     run.store.before_change = lambda name, before, after: claims.append(after)
     assert run.action(Invocation("request-1", "run-1", NOW + 14 + seconds_left)) == action
     assert [claim.claimed_until for claim in claims if claim.state is State.SENDING] == (
@@ -752,17 +751,15 @@ def test_the_scheduled_retry_rings_nobody_for_a_message_in_quarantine() -> None:
 def test_a_scheduled_retry_without_a_ring_says_that_a_summary_will_tell() -> None:
     run = Run(pushover=RecordingNotifier())
     run.record(pushover=Delivery())
-    means = replace(run.means(), ring_budget=SpentRings(), summaries=ForgetfulSummaries)
-    result = delivery.deliver_again(MESSAGE, run.store.records[MESSAGE.id], means, OTHER)
-    assert (result.action, result.channels) == ("summarized", {"pushover": State.SUMMARIZED})
+    run.rings = SpentRings()
+    assert run.again() == "summarized"
     assert run.recorded() == Delivery(State.SUMMARIZED, since=NOW)
 
 
 def test_a_run_without_time_for_a_call_asks_for_no_ring() -> None:
-    run, rings = Run(pushover=RecordingNotifier()), SpentRings()
-    means = replace(run.means(), ring_budget=rings, summaries=ForgetfulSummaries)
-    with pytest.raises(DeliveryIncompleteError):
-        delivery.deliver(MESSAGE, Verdict(), means, Invocation("request-1", "run-1", NOW + CLAIM_SECONDS - 1))
+    run = Run(pushover=RecordingNotifier())
+    run.rings = rings = SpentRings()
+    assert run.action(Invocation("request-1", "run-1", NOW + CLAIM_SECONDS - 1)) == "again"
     assert rings.asked == []
 
 
@@ -777,9 +774,8 @@ def test_a_run_that_rang_one_channel_says_so_also_where_another_run_was_quicker_
             run.store.put(MESSAGE.id, channel.name, Delivery(State.DELIVERED, 1, "run-9"))
             return super().take(channel, person_rank, now)
 
-    means = replace(run.means(), ring_budget=QuickerRun(), summaries=ForgetfulSummaries)
-    means = replace(means, on_recorded=lambda *recorded: rung.set())
-    assert delivery.deliver_again(MESSAGE, run.store.records[MESSAGE.id], means, OTHER).action == "delivered"
+    run.rings, run.on_recorded = QuickerRun(), lambda message, name, after: rung.set()
+    assert run.again() == "delivered"
 
 
 @pytest.mark.parametrize(
@@ -804,8 +800,8 @@ def test_a_run_that_rang_one_channel_reports_also_where_another_run_ended_the_ot
             run.store.put(MESSAGE.id, name, Delivery(State.DELIVERED, 1, "run-9"))
 
     run.store.before_change = be_quicker
-    means = replace(run.means(), on_recorded=lambda message, name, after: rung.set())
-    assert delivery.deliver(MESSAGE, Verdict(), means, replace(OTHER, ends_at=run.clock.now + LONG)).action == action
+    run.on_recorded = lambda message, name, after: rung.set()
+    assert run.action(replace(OTHER, ends_at=run.clock.now + LONG)) == action
 
 
 def test_a_claim_whose_run_died_is_uncertain_from_now_on_and_may_be_tried_at_once() -> None:
@@ -817,7 +813,7 @@ def test_a_claim_whose_run_died_is_uncertain_from_now_on_and_may_be_tried_at_onc
 
 def test_no_channel_waits_for_a_slow_one_however_many_there_are() -> None:
     """Each waits until all others have begun: one after the other, none would end."""
-    all_are_called = threading.Barrier(40, timeout=10)
+    all_are_called = threading.Barrier(40, timeout=60)
     names = [f"channel-{number}" for number in range(40)]
     run = Run({name: channel(name) for name in names}, **{name: Meanwhile(all_are_called.wait) for name in names})
     assert run.deliver().action == "delivered"
@@ -895,19 +891,14 @@ class Form:
         self.recent = InMemoryRecent()
         self.runs = 0
 
-    def deliver(self, it: Message, request: str = "", ends_at: int = LONG) -> DeliveryResult:
+    def deliver(self, it: Message, ends_at: int = LONG) -> DeliveryResult:
         self.runs += 1
-        means = without_budget(
-            site=self.site,
-            channels=self.channels,
-            notifiers=dict.fromkeys(self.channels, self.notifier),
-            store=self.store,
-            recent_activity=self.recent,
-            now=Clock(),
-        )
-        verdict = screen(it, self.site, self.recent)
-        invocation = Invocation(request or f"request of {it.id}", f"run-{self.runs}", ends_at)
-        return delivery.deliver(it, verdict, means, invocation)
+        invocation = Invocation(f"request of {it.id}", f"run-{self.runs}", ends_at)
+        return delivery.deliver(it, screen(it, self.site, self.recent), self.means(), invocation)
+
+    def means(self, now: int = NOW) -> DeliveryDependencies:
+        notifiers = dict.fromkeys(self.channels, self.notifier)
+        return without_budget(self.site, self.channels, notifiers, self.store, self.recent, Clock(now))
 
     def store_only(self, it: Message) -> None:
         """A run that ends after it has stored the message and looked at its content."""
@@ -936,16 +927,9 @@ def test_the_same_content_once_more_is_stored_and_held_as_a_duplicate_of_the_fir
     form = Form()
     assert form.deliver(same(1)).action == "delivered"
     for number in (2, 3):
-        assert form.deliver(same(number, NOW + number)).as_json() == {
-            "source": "herald.contact",
-            "action": "duplicate",
-            "message": {
-                "id": f"id-{number}",
-                "site": "default",
-                "channels": {"pushover": "pending"},
-                "duplicate_of": "id-1",
-            },
-        }
+        held = {"id": f"id-{number}", "site": "default", "channels": {"pushover": "pending"}, "duplicate_of": "id-1"}
+        told = form.deliver(same(number, NOW + number)).as_json()
+        assert told == {"source": "herald.contact", "action": "duplicate", "message": held}
         assert form.store.records[f"id-{number}"].verdict == Verdict((), 0, HoldReason.DUPLICATE, "id-1")
         assert form.due(same(number)) == 0, "the scheduled retry has nothing to do for it"
     assert form.rang == ["id-1"]
@@ -1003,7 +987,7 @@ def test_a_message_of_a_site_that_has_left_is_compared_with_none() -> None:
     form = Form()
     form.deliver(same(1))
     means = without_budget(None, {}, {}, form.store, form.recent, Clock())
-    told: Any = delivery.deliver(same(2), Verdict(), means, FIRST)
+    told = delivery.deliver(same(2), Verdict(), means, FIRST)
     assert (told.action, told.verdict.duplicate_of) == ("undeliverable", "")
 
 
@@ -1228,10 +1212,7 @@ def test_the_scheduled_retry_rings_nobody_for_a_duplicate() -> None:
     form.deliver(same(2))
     found = form.store.find("id-2")
     assert found is not None
-    means = without_budget(
-        form.site, form.channels, {"pushover": form.notifier}, form.store, form.recent, Clock(NOW + 10**6)
-    )
-    told: Any = delivery.deliver_again(*found, means, OTHER)
+    told = delivery.deliver_again(*found, form.means(NOW + 10**6), OTHER)
     assert (told.action, told.verdict.duplicate_of) == ("duplicate", "id-1")
     assert form.rang == ["id-1"]
 
@@ -1287,11 +1268,7 @@ class Writes(InMemoryMessages):
 
 @pytest.mark.parametrize(
     ("in_turn", "together", "writes"),
-    [
-        (("a", "b"), (), 0),
-        (("a", "b", "c"), (), 0),
-        (("a", "bc", "d"), ("b", "c"), 1),
-    ],
+    [(("a", "b"), (), 0), (("a", "b", "c"), (), 0), (("a", "bc", "d"), ("b", "c"), 1)],
     ids=str,
 )
 def test_only_where_outcomes_were_written_at_the_same_time_due_at_is_written_once_more(
@@ -1300,18 +1277,12 @@ def test_only_where_outcomes_were_written_at_the_same_time_due_at_is_written_onc
     names = "".join(in_turn)
     recorded = {name: threading.Event() for name in names}
 
-    class InTurn(RecordingNotifier):
-        def __init__(self, earlier: str) -> None:
-            super().__init__()
-            self._earlier = earlier
+    def wait_for(earlier: str) -> None:
+        assert all(recorded[name].wait(10) for name in earlier)
 
-        def notify(self, notification: Notification) -> str:
-            assert all(recorded[name].wait(10) for name in self._earlier)
-            return super().notify(notification)
-
-    notifiers = {name: InTurn("".join(in_turn[:turn])) for turn, group in enumerate(in_turn) for name in group}
-    run = Run({name: channel(name) for name in names}, **notifiers)
+    turns = {name: partial(wait_for, "".join(in_turn[:turn])) for turn, group in enumerate(in_turn) for name in group}
+    run = Run({name: channel(name) for name in names}, **{name: Meanwhile(turn) for name, turn in turns.items()})
     run.store = store = Writes(*together)
-    means = replace(run.means(), on_recorded=lambda message, name, after: recorded[name].set())
-    assert delivery.deliver(MESSAGE, Verdict(), means, FIRST).action == "delivered"
+    run.on_recorded = lambda message, name, after: recorded[name].set()
+    assert run.action() == "delivered"
     assert (store.due_at_alone, store.records[MESSAGE.id].due_at) == (writes, 0)
