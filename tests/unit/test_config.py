@@ -152,14 +152,8 @@ NO_INTEGERS = [("1.5", "integer"), ("true", "integer"), ('"10"', "integer")]
         (changed(DEV, "[stages.Dev]"), "stages.Dev … a-z"),
         (changed(DEV, "[stages.abcdefghijklm]"), "stages.abcdefghijklm … up to 12"),
         (changed(DEV, "[stages.my_stage]"), "stages.my_stage … 0-9"),
-        (
-            changed(DEV, "[stages.dev-destined]"),
-            "stages.dev-destined: … herald-dev-destined would be destined of stage",
-        ),
-        (
-            changed(DEV, "[stages.deploy]"),
-            "stages.deploy: choose another name: herald-deploy-dev is the role that deploys",
-        ),
+        (changed(DEV, "[stages.dev-destined]"), "stages.dev-destined: … herald-dev-destined would be destined of"),
+        (changed(DEV, "[stages.deploy]"), "stages.deploy: … herald-deploy-dev is the role that deploys stage dev"),
         (changed(DEV, "[stages]\ndev = 3"), "stages.dev: found 3, expected a table [stages.dev]"),
         (also(DEV, "colour = 3"), "stages.dev.colour: unknown key; … send_event"),
         (also(DEV, "send_event = 1"), "stages.dev.send_event: found 1 … boolean"),
@@ -176,10 +170,7 @@ NO_INTEGERS = [("1.5", "integer"), ("true", "integer"), ('"10"', "integer")]
         (changed('region = "us-east-1"\n', ""), "stages.local.region: missing"),
         (changed(":4566", ":45660000"), "stages.local.endpoint: found … must have a port from 0 to 65535, or none"),
         (changed('endpoint = "http://127.0.0.1:4566"\n', ""), "stages.local.endpoint: missing"),
-        (
-            changed('"000000000000"', '"12345"'),
-            "stages.local.account: found '12345'; expected something like 123456789012",
-        ),
+        (changed('"000000000000"', '"12345"'), "local.account: found '12345'; expected something like 123456789012"),
         *(
             (changed("us-east-1", region), f"local.region: found '{region}'; there is no such AWS region; {meant}")
             for region, meant in [
@@ -200,10 +191,7 @@ NO_INTEGERS = [("1.5", "integer"), ("true", "integer"), ('"10"', "integer")]
         (GOOD + f"[sites.Blog]\n{THANKS}\n{SITE}\n", "sites.Blog: a name has up to 20 of a-z"),
         (GOOD + f'[sites."a/b"]\n{THANKS}\n{SITE}\n', "sites.a/b: a name has up to 20 of a-z"),
         (GOOD + "[notifications]\nchannels = []", "notifications.channels: found list … at least 1 item"),
-        (
-            GOOD + '[notifications]\nchannels = ["pager"]',
-            "notifications.channels: found 'pager', expected one of: pushover",
-        ),
+        (GOOD + '[notifications]\nchannels = ["x"]', "notifications.channels: found 'x', expected one of: pushover"),
         (GOOD + "[notifications]\nretention_days = 2", "notifications.retention_days: found 2, expected at least 3"),
         (
             GOOD + '[notifications]\nchannel = "pushover"',
@@ -276,14 +264,8 @@ NO_INTEGERS = [("1.5", "integer"), ("true", "integer"), ('"10"', "integer")]
                 (r"https://www.example.com\\x", "or a backslash"),
             ]
         ),
-        (
-            also(THANKS, 'origins = ["https://a.example", "https://b.example/"]'),
-            "sites.default.origins.1: found 'https://b",
-        ),
-        (
-            also(THANKS, 'origins = "https://a.example/"'),
-            'sites.default.origins: found … list … : ["https://a.example"]',
-        ),
+        (also(THANKS, 'origins = ["https://a.de", "https://b.de/"]'), "sites.default.origins.1: found 'https://b.de/'"),
+        (also(THANKS, 'origins = "https://a.de/"'), 'sites.default.origins: found … list … : ["https://a.de"]'),
         (also(THANKS, "origins = [3]"), "sites.default.origins.0: found 3 … string"),
         *(
             (also(THANKS, f"{key} = {value}"), f"sites.default.{key}: found … boolean")
@@ -372,10 +354,7 @@ NO_INTEGERS = [("1.5", "integer"), ("true", "integer"), ('"10"', "integer")]
         (also(KIND, 'uncertain = "maybe"'), "channels.pushover.uncertain: found 'maybe' … 'ring again' or 'hold'"),
         (also(KIND, "pause = 0"), "channels.pushover.pause: found 0 … equal to 1"),
         (also(KIND, "pause = 4"), "channels.pushover.pause: found 4, the provider wants at least 5"),
-        (
-            also(KIND, 'url = "https://example.com"'),
-            "channels.pushover.url: only stages.local may send elsewhere than to",
-        ),
+        (also(KIND, 'url = "https://a.de"'), "channels.pushover.url: only stages.local may send elsewhere than to"),
         (GOOD + '\n[channels.spam]\nkind = "pushover"\n', "channels.spam: this name is taken"),
         (
             also("pause = 1", "rings = {hour = 30, day = 12000}"),
@@ -424,14 +403,8 @@ NO_INTEGERS = [("1.5", "integer"), ("true", "integer"), ('"10"', "integer")]
         ),
         (also(DEV, 'channels.spam.kind = "pushover"'), "\n  stages.dev.channels.spam: "),
         # Names of the owner's own resources
-        (
-            GOOD + '[values]\nregion = "x"\n',
-            "values.region: found 'region'; region is filled in by Herald; choose another",
-        ),
-        (
-            GOOD + '[values]\nBucket = "b"\n',
-            "values.Bucket: … a name has up to 40 of a-z, 0-9 and _, the first a letter",
-        ),
+        (GOOD + '[values]\nregion = "x"\n', "values.region: found 'region'; region is filled in by Herald"),
+        (GOOD + '[values]\nBucket = "b"\n', "values.Bucket: … up to 40 of a-z, 0-9 and _, the first a letter"),
         (GOOD + '[values]\nqueue = "{a}"\n', "values.queue: found '{a}'; expected the name or id of a resource"),
     ],
 )
@@ -477,6 +450,7 @@ def test_every_sign_is_taken_over_with_all_that_it_has(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("table", [SPAM, "\n[stages.dev.sites.default.spam]\n"])
 @pytest.mark.parametrize(
     ("sign", "expected"),
     [
@@ -488,9 +462,9 @@ def test_every_sign_is_taken_over_with_all_that_it_has(folder: Path) -> None:
     ],
 )
 def test_a_sign_that_is_only_given_points_has_the_rest_by_default_and_no_other_is_on(
-    folder: Path, sign: str, expected: Spam
+    folder: Path, table: str, sign: str, expected: Spam
 ) -> None:
-    assert site_of(folder, GOOD + SPAM + f"{sign} = {{points = 3}}\n").spam == expected
+    assert site_of(folder, GOOD + table + f"{sign} = {{points = 3}}\n").spam == expected
 
 
 @pytest.mark.parametrize("empty", ["", SPAM])
@@ -552,11 +526,6 @@ def test_a_stage_that_changes_one_key_of_the_spam_table_keeps_the_rest(
     assert found == common._replace(**(changes | {"points": points}))
     assert found != common
     assert site_of(folder, text, "local").spam == common
-
-
-def test_a_stage_may_change_one_key_of_one_sign_where_the_common_table_has_none(folder: Path) -> None:
-    own = "\n[stages.dev.sites.default.spam]\nlinks = {points = 3}\n"
-    assert site_of(folder, GOOD + own).spam == Spam(points={"links": 3}, most_links=2)
 
 
 def test_a_stage_that_changes_one_length_keeps_the_others(folder: Path) -> None:
