@@ -76,14 +76,7 @@ SEGMENT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size
     now=st.integers(0, 4_000_000_000),
 )
 def test_any_request_is_signed_as_botocore_signs_it(
-    segments: list[str],
-    more: dict[str, str],
-    body: bytes,
-    secret: str,
-    token: str,
-    region: str,
-    service: str,
-    now: int,
+    segments: list[str], more: dict[str, str], body: bytes, secret: str, token: str, region: str, service: str, now: int
 ) -> None:
     more = {name: value for name, value in more.items() if name.lower() not in ("x-amz-date", "x-amz-security-token")}
     more = {name.lower(): value for name, value in more.items()}

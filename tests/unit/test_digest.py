@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,16 +167,19 @@ def test_it_says_how_many_and_of_each_state_and_nothing_of_any_message() -> None
     assert log.until == {"default": SEVEN}
 
 
-def test_it_speaks_the_sites_language() -> None:
+def lines_told(**more: Any) -> list[str]:
+    """What the owner reads."""
     notifier = RecordingNotifier()
-    run(InMemoryLog(), {"pushover": notifier}, sites=(site(language="de"),))
-    assert notifier.delivered[0].message.splitlines()[:2] == ["Nachrichten: 6", "Zugestellt: 3"]
+    run(InMemoryLog(), {"pushover": notifier}, **more)
+    return notifier.delivered[0].message.splitlines()
+
+
+def test_it_speaks_the_sites_language() -> None:
+    assert lines_told(sites=(site(language="de"),))[:2] == ["Nachrichten: 6", "Zugestellt: 3"]
 
 
 def test_every_state_has_its_words() -> None:
-    notifier = RecordingNotifier()
-    run(InMemoryLog(), {"pushover": notifier}, archive=Messages(*map(listed, MessageState)))
-    lines = notifier.delivered[0].message.splitlines()
+    lines = lines_told(archive=Messages(*map(listed, MessageState)))
     assert len([line for line in lines if line.endswith(": 1")]) == len(MessageState)
 
 
@@ -206,19 +210,15 @@ def test_the_channels_of_the_table_go_before_the_sites_own() -> None:
 
 def test_it_counts_page_by_page_the_messages_of_the_day_alone() -> None:
     archive = Messages(*[listed(MessageState.DELIVERED)] * 7, of_page=3)
-    notifier = RecordingNotifier()
-    run(InMemoryLog(), {"pushover": notifier}, archive=archive)
-    assert notifier.delivered[0].message.startswith("Messages: 7\n")
+    assert lines_told(archive=archive)[0] == "Messages: 7"
     wanted = [each for each in archive.asked if isinstance(each, Wanted)]
     assert [(each.site, each.since, each.until) for each in wanted] == [("default", SEVEN - DAY, SEVEN)] * 3
 
 
 def test_of_too_many_it_counts_the_newest_and_says_so() -> None:
     archive = Messages(*[listed(MessageState.DELIVERED)] * (MAX_QUERIES + 1), of_page=1)
-    notifier = RecordingNotifier()
-    run(InMemoryLog(), {"pushover": notifier}, archive=archive)
+    assert lines_told(archive=archive)[0] == f"Messages: {MAX_QUERIES}+"
     assert len(archive.asked) == MAX_QUERIES
-    assert notifier.delivered[0].message.startswith(f"Messages: {MAX_QUERIES}+\n")
 
 
 # Once
