@@ -105,6 +105,13 @@ class Run:
         self.store.kept[MESSAGE.id], self.store.records[MESSAGE.id] = MESSAGE, Record(FIRST.event_id, deliveries)
 
     @property
+    def rang(self) -> list[Notification]:
+        """What the channel ``pushover`` has delivered."""
+        notifier = self.notifiers["pushover"]
+        assert isinstance(notifier, RecordingNotifier)
+        return notifier.delivered
+
+    @property
     def due_at(self) -> int:
         return self.store.records[MESSAGE.id].due_at
 
@@ -144,29 +151,27 @@ class Unwritable(InMemoryMessages):
 
 
 def test_a_fresh_message_rings_once_and_is_recorded_with_the_providers_reference() -> None:
-    notifier = RecordingNotifier("ref-7")
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecordingNotifier("ref-7"))
     assert run.deliver().as_json() == {
         "source": "herald.contact",
         "action": "delivered",
         "message": {"id": MESSAGE.id, "site": "default", "channels": {"pushover": "delivered"}},
     }
-    assert [notification.id for notification in notifier.delivered] == [MESSAGE.id]
+    assert [notification.id for notification in run.rang] == [MESSAGE.id]
     assert run.recorded() == Delivery(State.DELIVERED, 1, FIRST.run_id, 0, 0, "ref-7", "", NOW)
     assert run.store.records[MESSAGE.id].stored_by == FIRST.event_id
 
 
 @pytest.mark.parametrize(("own", "title"), [("By phone", "By phone"), ("", "By site")])
 def test_what_rings_has_the_channels_title_or_the_sites_and_the_link_to_the_inbox(own: str, title: str) -> None:
-    notifier = RecordingNotifier()
-    run = Run({"pushover": channel()._replace(title=own)}, pushover=notifier)
+    run = Run({"pushover": channel()._replace(title=own)}, pushover=RecordingNotifier())
     means = replace(
         run.means(),
         site=site()._replace(title="By site"),
         inbox_link=lambda name, message: f"https://inbox.example/{name}/{message.id}",
     )
     delivery.deliver(MESSAGE, Verdict(), means, FIRST)
-    (told,) = notifier.delivered
+    (told,) = run.rang
     assert (told.title, told.inbox) == (title, f"https://inbox.example/pushover/{MESSAGE.id}")
 
 
@@ -284,13 +289,12 @@ def test_nothing_rings_when_the_message_or_the_claim_cant_be_written(broken: str
     def refuse(channel: str, before: Delivery, after: Delivery) -> None:
         raise StoreError("ServiceUnavailable")
 
-    notifier = RecordingNotifier()
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecordingNotifier())
     run.store = Unwritable(MESSAGE.id if broken == "message" else "")
     run.store.before_change = refuse
     with pytest.raises(StoreError):
         run.deliver()
-    assert notifier.delivered == []
+    assert run.rang == []
     assert bool(run.store.records) is (broken == "claim")
 
 
@@ -300,18 +304,16 @@ def test_nothing_rings_when_the_message_or_the_claim_cant_be_written(broken: str
 @pytest.mark.parametrize("again", [FIRST, OTHER, Invocation("request-3", "run-4", LONG)])
 @pytest.mark.parametrize("channels", [RING, HOLD])
 def test_a_recorded_delivery_never_rings_again(again: Invocation, channels: Mapping[str, Channel]) -> None:
-    notifier = RecordingNotifier()
-    run = Run(channels, pushover=notifier)
+    run = Run(channels, pushover=RecordingNotifier())
     run.deliver()
     run.clock.now += 1_000_000
     expected = "delivered" if again is FIRST else "unchanged"
     assert [run.action(again), run.action(again)] == [expected, expected]
-    assert len(notifier.delivered) == 1
+    assert len(run.rang) == 1
 
 
 def test_lambdas_retry_of_the_same_request_delivers_what_waited() -> None:
-    notifier = RecoveringNotifier(UNAVAILABLE, UNAVAILABLE)
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecoveringNotifier(UNAVAILABLE, UNAVAILABLE))
     actions = []
     for _ in range(3):
         actions.append(run.action())
@@ -340,65 +342,59 @@ def test_a_channel_that_waits_is_not_asked_before_it_is_due() -> None:
 
 @pytest.mark.parametrize("invocation", [RETRY, OTHER])
 def test_uncertain_rings_again_once_it_is_due(invocation: Invocation) -> None:
-    notifier = RecoveringNotifier(UNCERTAIN)
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecoveringNotifier(UNCERTAIN))
     assert run.action() == "again"
     assert run.recorded().state is State.UNCERTAIN
     assert run.action() == "again"
-    assert notifier.delivered == []
+    assert run.rang == []
     run.clock.now += 5
     assert run.action(invocation) == "delivered"
 
 
-def interrupted(channels: Mapping[str, Channel], notifier: Notifier) -> Run:
+def interrupted(channels: Mapping[str, Channel]) -> Run:
     """A run that was killed while it called the notifier."""
-    run = Run(channels, pushover=notifier)
+    run = Run(channels, pushover=RecordingNotifier())
     run.record(pushover=Delivery(State.SENDING, 1, FIRST.run_id, NOW + CLAIM_SECONDS))
     return run
 
 
 @pytest.mark.parametrize("invocation", [RETRY, OTHER])
 def test_an_interrupted_call_rings_again_at_lambdas_retry_and_in_another_run(invocation: Invocation) -> None:
-    notifier = RecordingNotifier()
-    run = interrupted(RING, notifier)
+    run = interrupted(RING)
     run.clock.now = NOW + CLAIM_SECONDS
     assert run.action(invocation) == "delivered"
-    assert len(notifier.delivered) == 1
+    assert len(run.rang) == 1
     assert (run.recorded().attempts, run.recorded().claimed_by) == (2, invocation.run_id)
 
 
 @pytest.mark.parametrize("how", [RETRY, OTHER, "scheduled"])
 def test_an_interrupted_call_is_held_where_the_channel_says_so_and_the_owner_is_told(how: Invocation | str) -> None:
-    notifier = RecordingNotifier()
-    run = interrupted(HOLD, notifier)
+    run = interrupted(HOLD)
     run.clock.now = NOW + CLAIM_SECONDS
     assert (run.action(how) if isinstance(how, Invocation) else run.again()) == "uncertain"
-    assert notifier.delivered == []
+    assert run.rang == []
     assert (run.recorded().state, run.recorded().error) == (State.UNCERTAIN, "Interrupted"), "and the record says so"
 
 
 @pytest.mark.parametrize("channels", [RING, HOLD])
 def test_another_run_leaves_a_living_claim_alone(channels: Mapping[str, Channel]) -> None:
-    notifier = RecordingNotifier()
-    run = interrupted(channels, notifier)
+    run = interrupted(channels)
     run.clock.now = NOW + CLAIM_SECONDS - 1
     assert run.action(OTHER) == "unchanged"
-    assert notifier.delivered == []
+    assert run.rang == []
     assert run.store.journal == []
 
 
 def test_an_event_that_lambda_hands_over_twice_at_once_rings_once() -> None:
-    notifier = RecordingNotifier()
-    run = interrupted(RING, notifier)
+    run = interrupted(RING)
     assert run.action(RETRY) == "again", "its outcome is not known yet"
-    assert notifier.delivered == []
+    assert run.rang == []
 
 
 def test_a_run_that_could_not_finish_a_call_makes_none() -> None:
-    notifier = RecordingNotifier()
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecordingNotifier())
     assert run.action(Invocation("request-1", "run-1", NOW + CLAIM_SECONDS - 1)) == "again"
-    assert notifier.delivered == []
+    assert run.rang == []
     assert run.recorded() == Delivery()
     assert run.action(Invocation("request-1", "run-2", NOW + CLAIM_SECONDS)) == "delivered"
 
@@ -440,11 +436,10 @@ def test_a_channel_for_which_the_one_before_left_no_time_rings_at_the_retry() ->
 def test_a_run_without_the_time_for_a_call_still_records_a_dead_claim(
     channels: Mapping[str, Channel], action: str
 ) -> None:
-    notifier = RecordingNotifier()
-    run = interrupted(channels, notifier)
+    run = interrupted(channels)
     run.clock.now = NOW + CLAIM_SECONDS
     assert run.action(Invocation("request-1", "run-2", run.clock.now + CLAIM_SECONDS - 1)) == action
-    assert notifier.delivered == []
+    assert run.rang == []
     assert (run.recorded().state, run.recorded().error) == (State.UNCERTAIN, "Interrupted")
 
 
@@ -453,23 +448,21 @@ def test_an_outcome_that_could_not_be_written_is_uncertain_at_the_retry() -> Non
         if after.state is State.DELIVERED:
             raise StoreError("ServiceUnavailable")
 
-    notifier = RecordingNotifier()
-    run = Run(HOLD, pushover=notifier)
+    run = Run(HOLD, pushover=RecordingNotifier())
     run.store.before_change = break_outcome
     with pytest.raises(StoreError):
         run.deliver()
     assert run.recorded().state is State.SENDING
     run.clock.now += CLAIM_SECONDS
     assert run.action(RETRY) == "uncertain"
-    assert len(notifier.delivered) == 1
+    assert len(run.rang) == 1
 
 
 # Two runs at once
 
 
 def test_of_two_runs_that_claim_at_once_only_one_rings() -> None:
-    notifier = RecordingNotifier()
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecordingNotifier())
 
     def be_quicker(channel: str, before: Delivery, after: Delivery) -> None:
         run.store.before_change = lambda *_: None
@@ -477,7 +470,7 @@ def test_of_two_runs_that_claim_at_once_only_one_rings() -> None:
 
     run.store.before_change = be_quicker
     assert run.action() == "again", "the other one's outcome is not known yet"
-    assert notifier.delivered == []
+    assert run.rang == []
     assert run.recorded().claimed_by == OTHER.run_id
 
 
@@ -693,12 +686,11 @@ def test_the_pauses_grow_once_lambdas_own_attempts_are_over() -> None:
 
 
 def test_the_scheduled_retry_delivers_what_has_waited() -> None:
-    notifier = RecoveringNotifier(UNAVAILABLE)
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecoveringNotifier(UNAVAILABLE))
     assert run.action() == "again"
     run.clock.now = run.due_at
     assert run.again() == "delivered"
-    assert len(notifier.delivered) == 1
+    assert len(run.rang) == 1
     assert run.due_at == 0
 
 
@@ -711,12 +703,11 @@ def test_what_still_waits_is_no_error_for_the_scheduled_retry() -> None:
 
 
 def test_a_scheduled_retry_that_comes_too_early_rings_nobody_and_keeps_the_time() -> None:
-    notifier = RecoveringNotifier(ChannelUnavailableError("over quota", retry_after=900))
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecoveringNotifier(ChannelUnavailableError("over quota", retry_after=900)))
     run.action()
     run.store.set_due_at(MESSAGE.id, NOW + 1)  # As the scheduled retry does before it asks.
     assert run.again() == "waiting"
-    assert (notifier.delivered, run.due_at) == ([], NOW + 900)
+    assert (run.rang, run.due_at) == ([], NOW + 900)
 
 
 def test_a_scheduled_retry_that_died_after_its_last_write_is_reported_by_the_next_run() -> None:
@@ -730,22 +721,20 @@ def test_a_scheduled_retry_that_died_after_its_last_write_is_reported_by_the_nex
 
 def test_the_scheduled_retry_finds_a_delivered_message_and_leaves_it_alone() -> None:
     """The index is a moment behind the table."""
-    notifier = RecordingNotifier()
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecordingNotifier())
     run.action()
     run.store.set_due_at(MESSAGE.id, NOW + 1)
     assert run.again() == "unchanged", "its end was told before"
-    assert (len(notifier.delivered), run.due_at) == (1, 0)
+    assert (len(run.rang), run.due_at) == (1, 0)
 
 
 def test_the_scheduled_retry_rings_nobody_for_a_message_in_quarantine() -> None:
-    notifier = RecordingNotifier()
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecordingNotifier())
     run.verdict = Verdict(("links",), 10, HoldReason.QUARANTINED)
     run.action()
     run.store.set_due_at(MESSAGE.id, NOW + 1)
     assert run.again() == "quarantined"
-    assert (notifier.delivered, run.due_at) == ([], 0)
+    assert (run.rang, run.due_at) == ([], 0)
 
 
 def test_a_scheduled_retry_without_a_ring_says_that_a_summary_will_tell() -> None:
@@ -837,15 +826,14 @@ def test_a_message_that_is_too_old_is_given_up_where_it_may_be_and_the_owner_hea
     channels: Mapping[str, Channel], state: State, action: str, after: State
 ) -> None:
     """What was known last stays in the record."""
-    notifier = RecordingNotifier()
-    run = Run(channels, pushover=notifier)
+    run = Run(channels, pushover=RecordingNotifier())
     run.clock.now = too_old = MESSAGE.received_at + DEFAULT_GIVE_UP_SECONDS
     recorded = Delivery(state, 9, "run-0", too_old + 1, too_old, "", "ChannelUnavailableError")
     run.record(pushover=recorded)
     assert run.again() == action
     given_up = replace(recorded, state=after, next_attempt_at=0, since=too_old)
     assert run.recorded() == (recorded if after is state else given_up)
-    assert notifier.delivered == []
+    assert run.rang == []
 
 
 def test_what_was_never_tried_is_tried_once_however_long_it_lay_in_a_queue() -> None:
@@ -1228,13 +1216,12 @@ def test_what_the_record_says_of_a_duplicate_counts_whatever_has_become_of_the_f
 
 def test_a_repetition_whose_run_died_at_once_is_not_retried_on_schedule_either() -> None:
     """Stored, and nothing more: the scheduled retry comes before Lambda's retry, and looks at the content first."""
-    notifier = RecordingNotifier()
-    run = Run(pushover=notifier)
+    run = Run(pushover=RecordingNotifier())
     run.recent.claim_first(f"content#{content_hash('default', MESSAGE.fields)}", "id-0", NOW, 600)
     run.store.add(replace(MESSAGE, id="id-0"), Record("request-0", {"pushover": Delivery(State.DELIVERED, 1)}))
     run.store.add(MESSAGE, Record(FIRST.event_id, {"pushover": Delivery()}, due_at=NOW))
     assert run.again() == "duplicate"
-    assert (notifier.delivered, run.due_at) == ([], 0)
+    assert (run.rang, run.due_at) == ([], 0)
 
 
 # Outcomes of several channels that are written at the same time
