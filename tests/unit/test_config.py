@@ -670,9 +670,8 @@ def test_a_mistake_about_a_captcha_is_named(folder: Path, more: str, said: str) 
 def test_a_list_of_a_stage_replaces_the_common_one(folder: Path) -> None:
     text = also(THANKS, 'required = ["name", "message"]')
     text = text.replace(DEV, DEV + '\n[stages.dev.sites.default]\nrequired = ["email"]', 1)
-    stages = load(write(folder, text))
-    assert stages["dev"].stage.sites["default"].required == ("email",)
-    assert stages["local"].stage.sites["default"].required == ("name", "message")
+    assert site_of(folder, text).required == ("email",)
+    assert site_of(folder, text, "local").required == ("name", "message")
 
 
 def test_a_mistake_in_what_a_stage_laid_over_is_named_where_it_is_written(folder: Path) -> None:
@@ -685,9 +684,8 @@ def test_a_mistake_in_what_a_stage_laid_over_is_named_where_it_is_written(folder
 
 @pytest.mark.parametrize(("minutes", "seconds"), [(0, 0), (1, 60), (10, 600), (1440, 86_400)])
 def test_minutes_within_which_the_same_content_rings_once(folder: Path, minutes: int, seconds: int) -> None:
-    stages = load(write(folder, also(DEV, f"[stages.dev.sites.default]\nonce_minutes = {minutes}")))
-    assert stages["dev"].stage.sites["default"].duplicate_seconds == seconds
-    assert stages["local"].stage.sites["default"].duplicate_seconds == 600
+    text = also(DEV, f"[stages.dev.sites.default]\nonce_minutes = {minutes}")
+    assert [site_of(folder, text, name).duplicate_seconds for name in ("dev", "local")] == [seconds, 600]
 
 
 OUT_OF_BOUNDS = {
@@ -715,9 +713,7 @@ def one(key: str, value: str) -> str:
     [
         *((key, str(most + 1), f"equal to {most}") for key, (_, most, _) in OUT_OF_BOUNDS.items()),
         *((key, str(least - 1), "greater than") for key, (least, _, _) in OUT_OF_BOUNDS.items()),
-        *((key, "true", "valid") for key in OUT_OF_BOUNDS),
-        *((key, '"3"', "valid") for key in OUT_OF_BOUNDS),
-        *((key, "[]", "valid") for key in OUT_OF_BOUNDS),
+        *((key, value, "valid") for key in OUT_OF_BOUNDS for value in ("true", '"3"', "[]")),
         *((key, "2.5", "valid integer") for key, (_, _, part) in OUT_OF_BOUNDS.items() if not part),
         *(("fill_time.seconds", value, "") for value in ("0", "nan", "inf", "-inf", "-0.1")),
     ],
@@ -883,16 +879,15 @@ longest = {message = 1, "Any other" = 65536}
 )
 @pytest.mark.parametrize("written", ["", "\norigins = []"])
 def test_without_origins_the_thanks_pages_own_is_the_one(folder: Path, thanks: str, origin: str, written: str) -> None:
-    stages = load(write(folder, changed(THANKS, f'thanks = "{thanks}"{written}')))
-    assert stages["dev"].stage.sites["default"].origins == (origin,)
-    assert stages["local"].stage.sites["default"].origins == ("http://127.0.0.1:8080",)
+    text = changed(THANKS, f'thanks = "{thanks}"{written}')
+    assert site_of(folder, text).origins == (origin,)
+    assert site_of(folder, text, "local").origins == ("http://127.0.0.1:8080",)
 
 
 def test_a_stage_lays_its_own_limits_over_the_common_ones(folder: Path) -> None:
     text = also(DEV, "limits = {fields = 7}") + "\n[limits]\nbody_kib = 32\nfields = 9\nfield_kib = 1\n"
-    stages = load(write(folder, text))
-    assert stages["dev"].stage.limits == Limits(body_bytes=32 * 1024, field_count=7, field_bytes=1024)
-    assert stages["local"].stage.limits == Limits(body_bytes=32 * 1024, field_count=9, field_bytes=1024)
+    assert stage_of(folder, text).limits == Limits(body_bytes=32 * 1024, field_count=7, field_bytes=1024)
+    assert stage_of(folder, text, "local").limits == Limits(body_bytes=32 * 1024, field_count=9, field_bytes=1024)
 
 
 def test_without_an_address_no_stage_has_alarms(folder: Path) -> None:
@@ -1000,9 +995,8 @@ def test_a_canary_is_sent_where_its_table_is_and_once_a_day_unless_said(folder: 
 def test_how_long_and_how_often_is_taken_over_and_a_stage_may_differ(folder: Path) -> None:
     text = "\n[delivery]\nlambda_retries = 1\nlambda_hours = 2\nretry_minutes = 3\ngive_up_hours = 4\n"
     text = GOOD + text + "[stages.dev.delivery]\ngive_up_hours = 5\n"
-    stages = load(write(folder, text))
-    assert stages["local"].stage.retry_times == RetryTimes(1, 2 * 3600, 3, 4 * 3600)
-    assert stages["dev"].stage.retry_times == RetryTimes(1, 2 * 3600, 3, 5 * 3600)
+    assert stage_of(folder, text, "local").retry_times == RetryTimes(1, 2 * 3600, 3, 4 * 3600)
+    assert stage_of(folder, text).retry_times == RetryTimes(1, 2 * 3600, 3, 5 * 3600)
 
 
 def test_what_one_stage_switches_and_reserves_is_no_other_stages(folder: Path) -> None:

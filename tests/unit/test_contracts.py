@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -199,8 +198,3 @@ def test_each_error_of_the_tree_is_of_a_contract_and_the_reverse() -> None:
             if cls.__name__ in names:
                 error_fits(function, cls.__name__, str(cls("what is wrong", key="id", retry_after=5)))
                 error_fits(function, cls.__name__, str(cls("what is wrong")))
-
-
-def test_the_committed_contracts_are_those(root: Path) -> None:
-    for name, contract in invoke_contracts.contracts().items():
-        assert json.loads((root / "docs/contracts" / name).read_text(encoding="utf-8")) == contract
