@@ -22,27 +22,13 @@ from tests.second_reader import normalised
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_the_tags_of_a_phones_photo_are_read_in_each_format(form: str) -> None:
-    assert exif_of(photo(form) if form != "TIFF" else exif().tobytes()[6:]) == (
-        {
-            "make": "Example",
-            "model": "Phone 12",
-            "software": "Camera 1.0",
-            "lens": "Lens 3",
-            "taken_at": "2026-07-04T12:30:00+02:00",
-            "orientation": "6",
-            "width": "64",
-            "height": "48",
-            "iso": "100",
-            "exposure_time": "1/250",
-            "f_number": "9/5",
-            "focal_length": "21/5",
-            "flash": "yes",
-            "latitude": "48.137154",
-            "longitude": "11.576124",
-            "altitude": "-2.0",
-        },
-        False,
-    )
+    tags = {
+        **{"make": "Example", "model": "Phone 12", "software": "Camera 1.0", "lens": "Lens 3"},
+        **{"taken_at": "2026-07-04T12:30:00+02:00", "orientation": "6", "width": "64", "height": "48", "iso": "100"},
+        **{"exposure_time": "1/250", "f_number": "9/5", "focal_length": "21/5", "flash": "yes"},
+        **{"latitude": "48.137154", "longitude": "11.576124", "altitude": "-2.0"},
+    }
+    assert exif_of(photo(form) if form != "TIFF" else exif().tobytes()[6:]) == (tags, False)
 
 
 IMAGE, CAMERA, PLACE = 0, 0x8769, 0x8825
@@ -55,20 +41,15 @@ IMAGE, CAMERA, PLACE = 0, 0x8769, 0x8825
         (IMAGE, {0x010F: b"Caf\xe9"}, "make", "Café"),
         (IMAGE, {0x010F: "A\nB\x01C"}, "make", "A B C"),
         (IMAGE, {0x010F: "x" * 200}, "make", "x" * MAX_VALUE),
-        (CAMERA, {0x9209: 0}, "flash", "no"),
-        (CAMERA, {0x9209: 0x18}, "flash", "no"),
-        (CAMERA, {0x9209: 0x19}, "flash", "yes"),
+        *((CAMERA, {0x9209: bits}, "flash", fired) for bits, fired in ((0, "no"), (0x18, "no"), (0x19, "yes"))),
         (CAMERA, {0x829D: IFDRational(1, 0)}, "f_number", None),
         (CAMERA, {0x9011: "Z"}, "taken_at", "2026-07-04T12:30:00"),
         (CAMERA, {0x9003: "2026:07:04 12:30:00 ", 0x9011: " -07:00 "}, "taken_at", "2026-07-04T12:30:00-07:00"),
         (CAMERA, {0x9003: "0000:00:00 00:00:00", 0x9010: "+03:00"}, "taken_at", "2026-07-04T12:30:01+03:00"),
         (CAMERA, {0x9003: "yesterday"}, "taken_at", "2026-07-04T12:30:01"),
         (PLACE, {1: "S"}, "latitude", "-48.137154"),
-        (PLACE, {1: "n"}, "latitude", "48.137154"),
-        (PLACE, {1: "North"}, "latitude", "48.137154"),
-        (PLACE, {1: " N"}, "latitude", "48.137154"),
-        (PLACE, {1: "X"}, "latitude", None),
-        (PLACE, {1: ""}, "latitude", None),
+        *((PLACE, {1: north}, "latitude", "48.137154") for north in ("n", "North", " N")),
+        *((PLACE, {1: nowhere}, "latitude", None) for nowhere in ("X", "")),
         (PLACE, {3: "W"}, "longitude", "-11.576124"),
         (PLACE, {2: (48.0,)}, "latitude", None),
         (PLACE, {2: (48.0, 8.0)}, "latitude", "48.133333"),

@@ -86,15 +86,10 @@ def test_a_name_that_comes_twice_stays_twice_in_a_form() -> None:
 @pytest.mark.parametrize(
     "content_type",
     [
-        "application/json",
-        "Application/JSON",
-        "application/json; charset=utf-8",
-        "application/json;charset=UTF-8",
-        'application/json; Charset="utf-8"',
-        " application/json ; boundary=x; charset=utf-8",
-        "application/json; charset=",
-        "application/json;",
-        "application/json; charset",
+        *("application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8"),
+        *('application/json; Charset="utf-8"', " application/json ; boundary=x; charset=utf-8"),
+        *("application/json;", "application/json; charset", "application/json; charset="),
+        *("application/json; charset=utf8", 'application/json; charset="UTF8"'),
         "application/json; charset=utf-8; charset=rot13",
     ],
 )
@@ -128,10 +123,7 @@ def test_multipart_is_recognized_whatever_the_header_looks_like(content_type: st
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("", ("", {})),
-        (";;;", ("", {})),
-        ("Text/HTML", ("text/html", {})),
-        ("a/b; X=Y; x=z", ("a/b", {"x": "Y"})),
+        *(("", ("", {})), (";;;", ("", {})), ("Text/HTML", ("text/html", {})), ("a/b; X=Y; x=z", ("a/b", {"x": "Y"}))),
         ('a/b; x="Y" ; =; y', ("a/b", {"x": "Y", "": ""})),
         ("a/b; x=y=z", ("a/b", {"x": "y=z"})),
     ],
@@ -141,18 +133,6 @@ def test_a_media_type_is_taken_apart(header: str, expected: tuple[str, dict[str,
 
 
 # Charsets
-
-
-def test_the_charset_that_the_header_of_a_form_names_is_honoured() -> None:
-    def message(charset: str, body: bytes) -> str:
-        [(name, text)] = read(f"{FORM}; charset={charset}", body, LIMITS)
-        assert name == "message"
-        return text
-
-    assert message("ISO-8859-1", b"message=Gr%FC%DFe") == "Grüße"
-    assert message("windows-1252", b"message=%80+%93x%94") == "€ “x”"
-    assert message("UTF-8", b"message=Gr%C3%BC%C3%9Fe") == "Grüße"
-    assert message("utf-8", "message=Grüße".encode()) == "Grüße"
 
 
 @pytest.mark.parametrize(
@@ -176,37 +156,11 @@ def test_json_in_utf_8_or_its_part_ascii_is_taken(charset: str) -> None:
     assert read(f"{JSON}; charset={charset}", body, LIMITS) == [("message", "Grüße")]
 
 
-@pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "us-ascii"])
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
-def test_a_form_in_another_charset_is_percent_encoded_and_as_bytes_of_its_own_400(charset: str, encoding: str) -> None:
-    """API Gateway hands on text as UTF-8: what arrives as bytes beyond ASCII is no longer what was sent."""
-    error = refused(f"{FORM}; charset={charset}", "message=Grüße".encode(encoding))
-    assert said(error) == malformed("not_in_charset")
-
-
-@pytest.mark.parametrize("body", [b"message=%81", b"%81=Hi"])
-def test_a_form_that_percent_encodes_what_its_charset_lacks_is_400(body: bytes) -> None:
-    assert said(refused(f"{FORM}; charset=windows-1252", body)) == malformed("not_in_charset")
-
-
 @pytest.mark.parametrize(
     "charset",
     [
-        "no-such-charset",
-        "rot13",
-        "base64",
-        "zlib",
-        "hex",
-        "undefined",
-        "idna",
-        "punycode",
-        "a\x00b",
-        "utf-7",
-        "utf-16",
-        "utf-8-sig",
-        "unicode_escape",
-        "'utf-8'",
-        "x" * 5000,
+        *("no-such-charset", "rot13", "base64", "zlib", "hex", "undefined", "idna", "punycode", "a\x00b", "utf-7"),
+        *("utf-16", "utf-8-sig", "unicode_escape", "'utf-8'", "x" * 5000),
     ],
 )
 @pytest.mark.parametrize("media_type", [JSON, FORM, MULTIPART_HEADER])
@@ -216,32 +170,27 @@ def test_a_charset_that_forms_are_not_sent_in_is_415(media_type: str, charset: s
 
 
 @pytest.mark.parametrize(
-    ("media_type", "charset", "body"),
+    ("content_type", "body"),
     [
-        (JSON, "utf-8", b"\xff"),
-        (FORM, "utf-8", b"\xff"),
-        (FORM, "us-ascii", b"\xc3\xa9"),
-        (FORM, "windows-1252", b"\x81"),
-        (FORM, "shift_jis", b"message=%81"),
+        (f"{JSON}; charset=utf-8", b"\xff"),
+        (f"{FORM}; charset=utf-8", b"\xff"),
+        *((f"{FORM}; charset=windows-1252", body) for body in (b"\x81", b"message=%81", b"%81=Hi")),
+        (f"{FORM}; charset=shift_jis", b"message=%81"),
+        # Without one it is UTF-8, or else windows-1252, which lacks some bytes.
+        *((FORM, body) for body in (b"message=%81", b"message=\x81", b"%8D=Hi", b"a=%FF&b=%9D")),
+        # API Gateway hands on text as UTF-8: bytes beyond ASCII are no longer what was sent.
+        *((f"{FORM}; charset=us-ascii", "message=Grüße".encode(encoding)) for encoding in ("latin-1", "utf-8")),
     ],
 )
-def test_a_body_that_is_not_in_its_charset_is_400(media_type: str, charset: str, body: bytes) -> None:
-    assert said(refused(f"{media_type}; charset={charset}", body)) == malformed("not_in_charset")
-
-
-@pytest.mark.parametrize("charset", ["utf8", "UTF8", '"utf8"'])
-def test_a_charset_is_known_by_the_name_that_programs_give_it(charset: str) -> None:
-    """https://encoding.spec.whatwg.org/#names-and-labels has it, and it is sent a lot."""
-    assert read(f"{JSON}; charset={charset}", b'{"message": "Hi"}', LIMITS) == [("message", "Hi")]
+def test_a_body_that_is_not_in_its_charset_is_400(content_type: str, body: bytes) -> None:
+    assert said(refused(content_type, body)) == malformed("not_in_charset")
 
 
 @pytest.mark.parametrize(
     ("header", "headers", "content"),
     [
         (MULTIPART_HEADER, "", "Grüße €".encode()),
-        (f"{MULTIPART_HEADER}; charset=windows-1252", "", "Grüße €".encode("cp1252")),
         (f"{MULTIPART_HEADER}; charset=WINDOWS-1252", "", "Grüße €".encode("cp1252")),
-        (MULTIPART_HEADER, "Content-Type: text/plain; charset=windows-1252\r\n", "Grüße €".encode("cp1252")),
         (MULTIPART_HEADER, 'content-type: Text/Plain; Charset="Windows-1252"\r\n', "Grüße €".encode("cp1252")),
         (f"{MULTIPART_HEADER}; charset=iso-8859-1", "Content-Type: text/plain; charset=utf-8\r\n", "Grüße €".encode()),
         (MULTIPART_HEADER, "Content-Type: text/plain\r\n", "Grüße €".encode()),
@@ -286,7 +235,10 @@ WORLD = [
     ("windows-1255", "cp1255", "שלום"),
     ("windows-1256", "cp1256", "سلام"),
     ("TIS-620", "cp874", "สวัสดี €"),
+    ("UTF-8", "utf-8", "Grüße €"),
     ("latin1", "cp1252", "It’s 5 €"),
+    ("ISO-8859-1", "cp1252", "It’s 5 €"),
+    ("windows-1252", "cp1252", "€ “x”"),
     ("us-ascii", "cp1252", "Grüße"),
     ("macintosh", "mac_roman", "Grüße"),
 ]
@@ -308,8 +260,7 @@ def test_a_declared_charset_is_decoded_wherever_it_is_declared(label: str, codec
 
 
 @pytest.mark.parametrize(
-    ("label", "codec"),
-    [(" GBK\t\r\n\f", "gb18030"), ("\x0bgbk", None), ("Xgbk", None), ("", None), ("UTF8", "utf-8")],
+    ("label", "codec"), [(" GBK\t\r\n\f", "gb18030"), ("\x0bgbk", None), ("Xgbk", None), ("", None), ("UTF8", "utf-8")]
 )
 def test_a_label_is_read_without_the_spaces_of_ascii_in_any_letter_case(label: str, codec: str | None) -> None:
     """https://encoding.spec.whatwg.org/#concept-encoding-get"""
@@ -387,8 +338,7 @@ def test_a_json_object_without_its_type_is_held_to_the_same_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type",
-    ["multipart/mixed; boundary=x", "text/json", "application/jsonx", "json", "*/*", "multipart/*"],
+    "content_type", ["multipart/mixed; boundary=x", "text/json", "application/jsonx", "json", "*/*", "multipart/*"]
 )
 def test_any_other_content_type_is_415(content_type: str) -> None:
     error = refused(content_type, b'{"message": "Hi"}')
@@ -402,8 +352,6 @@ def test_any_other_content_type_is_415(content_type: str) -> None:
     ("body", "pairs"),
     [
         (b"message=Gr%FC%DFe+%80", [("message", "Grüße €")]),
-        (b"message=Gr%FC%DFe&_charset_=windows-1252", [("message", "Grüße"), ("_charset_", "windows-1252")]),
-        (b"message=It%92s+5+%80&_charset_=ISO-8859-1", [("message", "It’s 5 €"), ("_charset_", "ISO-8859-1")]),
         (b"gr%FC%DFe=Hi", [("grüße", "Hi")]),
         # What is UTF-8 is never taken for anything else.
         ("message=Grüße&_charset_=windows-1252".encode(), [("message", "Grüße"), ("_charset_", "windows-1252")]),
@@ -411,16 +359,6 @@ def test_any_other_content_type_is_415(content_type: str) -> None:
 )
 def test_a_form_of_an_old_page_is_read_as_its_browser_wrote_it(body: bytes, pairs: list[tuple[str, str]]) -> None:
     assert read(FORM, body, LIMITS) == pairs
-
-
-def test_a_form_with_files_of_an_old_page_too() -> None:
-    body = multipart(part("message", "Grüße €".encode("cp1252")), part("_charset_", b"windows-1252"))
-    assert read(MULTIPART_HEADER, body, LIMITS)[0] == ("message", "Grüße €")
-
-
-def test_latin_1_is_what_browsers_mean_by_it() -> None:
-    """https://encoding.spec.whatwg.org/#names-and-labels: windows-1252, quotation marks and the euro sign included."""
-    assert read(f"{FORM}; charset=ISO-8859-1", b"message=It%92s+5+%80", LIMITS) == [("message", "It’s 5 €")]
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM])
@@ -507,34 +445,15 @@ def test_empty_file_fields_count_as_fields_too() -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"", "not_json"),
-        (b"{", "not_json"),
-        (b"{}}", "not_json"),
-        (b"{'message': 'Hi'}", "not_json"),
-        (b'{"message": "Hi",}', "not_json"),
-        (b'{"message": "a\nb"}', "not_json"),
-        (b'{"message": "\\x41"}', "not_json"),
-        (b'{"message": "\\u12"}', "not_json"),
-        (b'{message: "Hi"}', "not_json"),
-        (b"message=Hi", "not_json"),
-        (b"\x00", "not_json"),
+        *((body, "not_json") for body in (b"", b"{", b"{}}", b"\x00", b"message=Hi", b'{"message": "a\nb"}')),
+        *((body, "not_json") for body in (b"{'message': 'Hi'}", b'{message: "Hi"}', b'{"message": "Hi",}')),
+        *((body, "not_json") for body in (b'{"message": "\\x41"}', b'{"message": "\\u12"}', b'{"a":' * 10_000)),
+        *((b'{"a": ' + value * 60_000 + b"}", "not_json") for value in (b"[", b"1")),
         (b"[" * 60_000, "not_json"),
-        (b'{"a": ' + b"[" * 60_000 + b"}", "not_json"),
-        (b'{"a":' * 10_000, "not_json"),
-        (b'{"a": ' + b"1" * 6_000 + b"}", "not_json"),
-        (b'{"a": -' + b"1" * 60_000 + b"}", "not_json"),
         ('{"message": "Hi"}'.encode("utf-16-le"), "not_json"),
         ('{"message": "Hi"}'.encode("utf-16"), "not_in_charset"),
-        (b'{"message": "\xff"}', "not_in_charset"),
-        (b'{"message": "\xed\xa0\x80"}', "not_in_charset"),
-        (b'{"message": "\xc0\xaf"}', "not_in_charset"),
-        (b"[]", "not_an_object"),
-        (b'[{"message": "Hi"}]', "not_an_object"),
-        (b'"message"', "not_an_object"),
-        (b"null", "not_an_object"),
-        (b"true", "not_an_object"),
-        (b"7", "not_an_object"),
-        (b"NaN", "not_an_object"),
+        *((b'{"message": "%b"}' % text, "not_in_charset") for text in (b"\xff", b"\xed\xa0\x80", b"\xc0\xaf")),
+        *((body, "not_an_object") for body in (b"[]", b'[{"message": "Hi"}]', b'"message"', b"null", b"7", b"NaN")),
     ],
 )
 def test_json_that_is_none_is_400_and_says_why(body: bytes, code: str) -> None:
@@ -544,23 +463,12 @@ def test_json_that_is_none_is_400_and_says_why(body: bytes, code: str) -> None:
 @pytest.mark.parametrize(
     ("written", "text"),
     [
-        ('"Hi"', "Hi"),
-        ('""', ""),
-        ("null", ""),
-        # Of a file field that was left empty, as a script makes JSON of a form.
-        ("{}", ""),
-        ("true", "true"),
-        ("false", "false"),
-        ("0", "0"),
-        ("-7", "-7"),
-        ("1.5", "1.5"),
-        ("1e3", "1000.0"),
+        *(('"Hi"', "Hi"), ('""', ""), ("null", ""), ("true", "true"), ("false", "false")),
+        ("{}", ""),  # Of a file field that was left empty, as a script makes JSON of a form.
+        *(("0", "0"), ("-7", "-7"), ("1.5", "1.5"), ("1e3", "1000.0")),
         ("9" * 4000, "9" * 4000),
-        ("[]", ""),
-        ('["Hi"]', "Hi"),
-        ('["a", 1, true, 1.5]', "a, 1, true, 1.5"),
-        ('"\\ud83d\\ude80"', "🚀"),
-        ('"\\u0000"', "\x00"),
+        *(("[]", ""), ('["Hi"]', "Hi"), ('["a", 1, true, 1.5]', "a, 1, true, 1.5")),
+        *(('"\\ud83d\\ude80"', "🚀"), ('"\\u0000"', "\x00")),
     ],
 )
 def test_a_json_value_is_the_text_that_a_form_would_have_sent(written: str, text: str) -> None:
@@ -609,28 +517,15 @@ def test_half_a_surrogate_pair_is_never_in_what_is_refused_or_handed_on(lone: st
 @pytest.mark.parametrize(
     ("body", "pairs"),
     [
-        (b"", []),
-        (b"&", []),
-        (b"a", [("a", "")]),
-        (b"a=", [("a", "")]),
-        (b"=a", [("", "a")]),
-        (b"a=b=c", [("a", "b=c")]),
-        (b"a=%", [("a", "%")]),
-        (b"a=%4", [("a", "%4")]),
-        (b"a=%zz", [("a", "%zz")]),
-        (b"a;b=c", [("a;b", "c")]),
+        *((b"", []), (b"&", []), (b"a", [("a", "")]), (b"a=", [("a", "")]), (b"=a", [("", "a")])),
+        *((b"a=b=c", [("a", "b=c")]), (b"a;b=c", [("a;b", "c")]), (b"%26=%3D", [("&", "=")])),
         (b"a=%00", [("a", "\x00")]),
-        (b"%26=%3D", [("&", "=")]),
+        *((b"a=%", [("a", "%")]), (b"a=%4", [("a", "%4")]), (b"a=%zz", [("a", "%zz")])),
         (b'{"message": "Hi"', [('{"message": "Hi"', "")]),
     ],
 )
 def test_a_form_that_is_odd_is_read_as_browsers_write_it(body: bytes, pairs: Pairs) -> None:
     assert read(FORM, body, LIMITS) == pairs
-
-
-@pytest.mark.parametrize("body", [b"message=%81", b"message=\x81", b"%8D=Hi", b"a=%FF&b=%9D"])
-def test_a_form_that_is_none_is_400(body: bytes) -> None:
-    assert said(refused(FORM, body)) == malformed("not_in_charset")
 
 
 # Multipart
@@ -647,13 +542,7 @@ def test_names_are_unquoted_as_browsers_quote_them() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [
-        multipart(),
-        b"--" + BOUNDARY.encode() + b"--",
-        b"\r\n" + GOOD,
-        GOOD + b"epilogue",
-        GOOD.removesuffix(b"\r\n"),
-    ],
+    [multipart(), b"--" + BOUNDARY.encode() + b"--", b"\r\n" + GOOD, GOOD + b"epilogue", GOOD.removesuffix(b"\r\n")],
 )
 def test_what_stands_around_the_parts_is_no_field(body: bytes) -> None:
     assert read(MULTIPART_HEADER, body, LIMITS) in ([], [("name", "Ada"), ("message", "Hi")])
@@ -670,17 +559,9 @@ def test_a_content_that_looks_like_a_boundary_is_text(content: bytes) -> None:
 @pytest.mark.parametrize(
     "content_type",
     [
-        MULTIPART,
-        f"{MULTIPART};",
-        f"{MULTIPART}; boundary",
-        f"{MULTIPART}; boundary=",
-        f'{MULTIPART}; boundary=""',
-        f"{MULTIPART}; boundary={'x' * 71}",
-        f"{MULTIPART}; boundary={'x' * 5000}",
-        f"{MULTIPART}; boundary=a\r\nb",
-        f"{MULTIPART}; boundary=a\x00b",
-        f"{MULTIPART}; boundary=grüße",
-        f"{MULTIPART}; boundary=a{{b",
+        *(MULTIPART, f"{MULTIPART};", f"{MULTIPART}; boundary", f"{MULTIPART}; boundary=", f'{MULTIPART}; boundary=""'),
+        *(f"{MULTIPART}; boundary={'x' * 71}", f"{MULTIPART}; boundary={'x' * 5000}", f"{MULTIPART}; boundary=a\r\nb"),
+        *(f"{MULTIPART}; boundary=a\x00b", f"{MULTIPART}; boundary=grüße", f"{MULTIPART}; boundary=a{{b"),
         f"{MULTIPART}; boundary={'(' * 35 + ' ' * 35}!",
     ],
 )
@@ -708,10 +589,8 @@ DISPOSITION = b'Content-Disposition: form-data; name="a"'
         (GOOD.replace(b"\r\n", b"\n"), "line breaks of one character"),
         (b"preamble" + GOOD, "text right before the boundary"),
         (raw(DISPOSITION, b"", b"1", b"--" + BOUNDARY.encode() + b"x"), "text right after the boundary"),
-        (raw(DISPOSITION, b"", b"1"), "no end"),
-        (raw(DISPOSITION, b""), "no content"),
-        (raw(DISPOSITION), "no end of the headers"),
-        (raw(b""), "no headers"),
+        *((raw(DISPOSITION, b"", b"1"), "no end"), (raw(DISPOSITION, b""), "no content")),
+        *((raw(DISPOSITION), "no end of the headers"), (raw(b""), "no headers")),
         (raw(b"", b"1", END), "no disposition"),
         (raw(b"Content-Type: text/plain", b"", b"1", END), "no disposition but a type"),
         (raw(b"Content-Disposition: form-data", b"", b"1", END), "no name"),
@@ -800,12 +679,8 @@ def test_a_body_with_wrong_bytes_anywhere_is_read_or_refused_and_nothing_else_ha
 @pytest.mark.parametrize(
     ("more", "content"),
     [
-        ('; filename="cv.pdf"', b"%PDF"),
-        ('; filename="cv.pdf"', b""),
-        ('; filename=""', b"x"),
-        ("; filename=cv.pdf", b"x"),
-        ('; FileName="cv.pdf"', b"x"),
-        ('; filename="../../etc/passwd"', b"\xff\x00"),
+        *(('; filename="cv.pdf"', b"%PDF"), ('; filename="cv.pdf"', b""), ('; filename=""', b"x")),
+        *(("; filename=cv.pdf", b"x"), ('; FileName="cv.pdf"', b"x"), ('; filename="../../etc/passwd"', b"\xff\x00")),
     ],
 )
 def test_a_file_is_422_and_named_after_its_field(more: str, content: bytes) -> None:
@@ -834,14 +709,8 @@ def test_a_file_field_that_was_left_empty_is_no_field() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        as_json(message={"MARKER": "MARKER"}),
-        b'{"MARKER": "MARKER",',
-        b'["MARKER"]',
-        b'{"message": "MARKER\xff"}',
-        b"MARKER" * 12_000,
-        b"message=MARKER%FF",
-        multipart(part("message", b"MARKER\xff")),
-        raw(b"MARKER: MARKER"),
+        *(as_json(message={"MARKER": "MARKER"}), b'{"MARKER": "MARKER",', b'["MARKER"]', b'{"message": "MARKER\xff"}'),
+        *(b"MARKER" * 12_000, b"message=MARKER%FF", multipart(part("message", b"MARKER\xff")), raw(b"MARKER: MARKER")),
         multipart(part("message", b"MARKER", '; filename="MARKER"', "Content-Type: MARKER\r\n")),
     ],
 )

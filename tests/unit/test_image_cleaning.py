@@ -15,8 +15,6 @@ from chalicelib.logic.image_cleaning import MAX_STEPS, NotCleanableError, cleane
 from tests.images import HOSTILE, SECRETS, exif, jpeg_with_exif, photo
 
 FORMS = [("JPEG", False), ("JPEG", True), ("PNG", False), ("WEBP", False)]
-
-
 PREFIX = b"Exif\0\0"
 TURNED = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
 """EXIF data of one tag, the orientation 6: header, one entry, no next directory."""
@@ -95,18 +93,13 @@ KEPT = (segment(0xDB, b"JFIF\0"), segment(0xC0, PREFIX), segment(0xF0, b"ICC"), 
         ((segment(0xE2, b"MPF\0"), segment(0xE3, b"ICC_PROFILE\0\1")), ()),
         ((segment(0xEE, b"Adobe\0"),), (segment(0xEE, b"Adobe\0"),)),
         ((segment(0xED, b"Adobe\0"), segment(0xEF, b"Adobe\0"), segment(0xEE, b"Other")), ()),
-        (
-            (segment(0xE1, PREFIX + turned(2)), segment(0xE1, PREFIX + turned(3))),
-            (segment(0xE1, PREFIX + turned(2)),),
-        ),
+        ((segment(0xE1, PREFIX + turned(2)), segment(0xE1, PREFIX + turned(3))), (segment(0xE1, PREFIX + turned(2)),)),
         ((segment(0xE1, PREFIX + turned(1)),), ()),
         ((segment(0xE1, b"http:\0" + TURNED), segment(0xE5, PREFIX + TURNED)), ()),
         ((b"\xff\xff", segment(0xFE, b"a"), b"\xff", *KEPT), KEPT),
     ],
 )
-def test_of_a_jpeg_are_kept_pixels_tables_profile_colours_and_orientation(
-    parts: tuple[bytes, ...], kept: tuple[bytes, ...]
-) -> None:
+def test_of_a_jpeg_is_kept_what_makes_the_picture(parts: tuple[bytes, ...], kept: tuple[bytes, ...]) -> None:
     assert cleaned(jpeg(*parts)) == jpeg(*kept)
     assert cleaned(jpeg(*parts, end=b"\xff\xd9behind")) == jpeg(*kept)
     assert cleaned(jpeg(*parts, end=b"")) == jpeg(*kept), "as programs show a file that was cut off"
@@ -117,12 +110,8 @@ def test_of_a_jpeg_are_kept_pixels_tables_profile_colours_and_orientation(
     "content",
     [
         *(jpeg(segment(marker, b"a")) for marker in (0x00, 0x01, 0xD0, 0xD7, 0xD8)),
-        jpeg(b"\xff\xfe\0\1"),
-        jpeg(b"\xff\xfe\0\0"),
-        jpeg(b"no marker"),
-        jpeg(end=b"\xff\xfe\0\3"),
-        b"\xff\xd8" + KEPT[0],
-        b"\xff\xd8" + KEPT[0] + b"\xff\xd9",
+        *(jpeg(b"\xff\xfe\0\1"), jpeg(b"\xff\xfe\0\0"), jpeg(b"no marker"), jpeg(end=b"\xff\xfe\0\3")),
+        *(b"\xff\xd8" + KEPT[0], b"\xff\xd8" + KEPT[0] + b"\xff\xd9"),
     ],
 )
 def test_a_jpeg_whose_parts_cant_be_told_apart_or_without_pixels_is_refused(content: bytes) -> None:
@@ -143,17 +132,11 @@ def tiff(*entries: bytes, order: str = ">", number: int | None = None, start: in
     [
         *((turned(value), value) for value in range(2, 9)),
         *((turned(value), None) for value in (0, 1, 9)),
-        (TURNED[:20], 6),
-        (TURNED[:19], None),
-        (TURNED[:3], None),
-        (b"", None),
-        (b"mm" + TURNED[2:], None),
+        *((TURNED[:20], 6), (TURNED[:19], None), (TURNED[:3], None), (b"", None), (b"mm" + TURNED[2:], None)),
         (tiff(entry(order="<"), order="<"), 6),
         (tiff(entry(tag=0x010F), entry(value=8), start=20), 8),
-        (tiff(entry(tag=0x010F), entry(), number=1), None),
-        (tiff(entry(), number=0), None),
-        (tiff(entry(kind=4)), None),
-        (tiff(entry(count=2)), None),
+        *((tiff(entry(tag=0x010F), entry(), number=1), None), (tiff(entry(), number=0), None)),
+        *((tiff(entry(kind=4)), None), (tiff(entry(count=2)), None)),
     ],
 )
 def test_the_orientation_alone_is_kept_of_exif_data_in_every_format(data: bytes, orientation: int | None) -> None:
@@ -208,12 +191,8 @@ def test_the_exif_data_of_a_webp_begin_with_their_header(content: bytes, data: b
 @pytest.mark.parametrize(
     ("form", "more"),
     [
-        ("JPEG", {}),
-        ("JPEG", {"progressive": True}),
-        ("PNG", {}),
-        ("WEBP", {}),
-        ("WEBP", {"lossless": True}),
-        ("WEBP", {"exif": exif()}),
+        *(("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {})),
+        *(("WEBP", {}), ("WEBP", {"lossless": True}), ("WEBP", {"exif": exif()})),
     ],
 )
 def test_pixels_are_counted_without_decoding_any(size: tuple[int, int], form: str, more: dict[str, object]) -> None:
@@ -224,12 +203,6 @@ def test_pixels_are_counted_without_decoding_any(size: tuple[int, int], form: st
 
 def test_the_longest_side_that_a_jpeg_can_have_is_counted() -> None:
     assert pixels(jpeg(segment(0xC0, b"\x08\xff\xff\0\3"))) == 3 * 65_535
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"GIF89a"])
-def test_what_says_no_size_has_none(content: bytes) -> None:
-    with pytest.raises(NotCleanableError):
-        pixels(content)
 
 
 @pytest.mark.parametrize(("form", "progressive"), FORMS)
@@ -253,11 +226,7 @@ def test_the_thumbnail_within_the_exif_data_goes() -> None:
 def test_a_jpeg_of_more_parts_than_any_photo_has_is_given_up(part: bytes) -> None:
     for number, taken in ((MAX_STEPS // 2, True), (MAX_STEPS, False)):
         content = b"\xff\xd8" + part * number + photo()[2:]
-        if taken:
-            assert cleaned(content).endswith(b"\xff\xd9")
-        else:
-            with pytest.raises(NotCleanableError):
-                cleaned(content)
+        assert refused(content) is not taken
 
 
 def test_an_animation_keeps_its_frames() -> None:
@@ -268,16 +237,13 @@ def test_an_animation_keeps_its_frames() -> None:
         assert opened(cleaned(file.getvalue())).n_frames == 3  # type: ignore[attr-defined]
 
 
-def test_a_second_picture_behind_the_end_goes() -> None:
-    assert cleaned(photo() + photo()) == cleaned(photo())
-
-
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xd8\xff", b"GIF89a", b"RIFF\0\0\0\0WEBP", b"\x89PNG\r\n\x1a\n", b"%PDF-"]
 )
-def test_what_is_no_whole_image_is_refused(content: bytes) -> None:
+def test_what_is_no_whole_image_is_refused_and_has_no_size(content: bytes) -> None:
+    assert refused(content)
     with pytest.raises(NotCleanableError):
-        cleaned(content)
+        pixels(content)
 
 
 @pytest.mark.parametrize("what", HOSTILE)

@@ -22,6 +22,8 @@ from tests.fakes import message
 
 PHOTO = DeclaredFile("a.jpg", "image/jpeg", 2_100_000, "1" * 64)
 SEEN = FileFacts("image", "image/png", FileMark.NOT_WHAT_IT_SAYS, {"make": "A", "model": "B"}, True)
+EXIF = {"make": "A", "model": "B"}
+SEEN_TOLD = {"kind": "image", "type": "image/png", "mark": "not_what_it_says", "exif": EXIF}
 PLAIN = FileFacts("pdf", "application/pdf")
 
 
@@ -29,16 +31,7 @@ PLAIN = FileFacts("pdf", "application/pdf")
     ("facts", "stored"),
     [
         (PLAIN, {"kind": "pdf", "type": "application/pdf"}),
-        (
-            SEEN,
-            {
-                "kind": "image",
-                "type": "image/png",
-                "mark": "not_what_it_says",
-                "exif": {"make": "A", "model": "B"},
-                "broken_exif": 1,
-            },
-        ),
+        (SEEN, {**SEEN_TOLD, "broken_exif": 1}),
         (FileFacts(mark=FileMark.EMPTY), {"kind": "", "type": "", "mark": "empty"}),
     ],
 )
@@ -56,12 +49,7 @@ def test_a_file_of_which_nothing_is_stored_is_unexamined(stored: dict[str, objec
 
 def test_a_contract_has_every_key_of_a_file_with_null_for_what_is_absent() -> None:
     told = {"name": "a.jpg", "size": 2_100_000, "sha256": "1" * 64, "declared_type": "image/jpeg"}
-    assert MessageFile(PHOTO, SEEN).as_json() == told | {
-        "kind": "image",
-        "type": "image/png",
-        "mark": "not_what_it_says",
-        "exif": {"make": "A", "model": "B"},
-    }
+    assert MessageFile(PHOTO, SEEN).as_json() == told | SEEN_TOLD
     assert MessageFile(PHOTO, FileFacts()).as_json() == told | {"kind": None, "type": None, "mark": None, "exif": {}}
 
 
@@ -70,15 +58,13 @@ def test_a_contract_has_every_key_of_a_file_with_null_for_what_is_absent() -> No
     [
         (key_of("files/", "shop", "id-1", 12), ("shop", "files#id-1", "file12")),
         ("files/shop/a/b/3", ("shop", "files#a/b", "file3")),
-        ("files/shop/id-1/x", ("", "files#files/shop/id-1/x", "file1")),
-        ("files/shop//1", ("", "files#files/shop//1", "file1")),
-        ("files//id-1/1", ("", "files#files//id-1/1", "file1")),
-        ("incoming/shop/id-1/1", ("", "files#incoming/shop/id-1/1", "file1")),
+        *(
+            (key, ("", f"files#{key}", "file1"))
+            for key in ("files/shop/id-1/x", "files/shop//1", "files//id-1/1", "incoming/shop/id-1/1")
+        ),
     ],
 )
-def test_what_is_found_out_is_stored_beside_its_message_and_else_under_its_key(
-    key: str, place: tuple[str, str, str]
-) -> None:
+def test_what_is_found_out_is_stored_beside_its_message_or_under_its_key(key: str, place: tuple[str, str, str]) -> None:
     assert place_of_key(key) == place
 
 
@@ -95,13 +81,7 @@ def test_each_file_has_its_own_facts_and_is_unexamined_where_none_was_examined()
 
 @pytest.mark.parametrize(
     ("size", "shown"),
-    [
-        (999, "999 bytes"),
-        (1000, "1 kB"),
-        (999_400, "999 kB"),
-        (999_500, "1.0 MB"),
-        (2_100_000, "2.1 MB"),
-    ],
+    [(999, "999 bytes"), (1000, "1 kB"), (999_400, "999 kB"), (999_500, "1.0 MB"), (2_100_000, "2.1 MB")],
 )
 def test_a_file_is_described_by_kind_size_and_mark(size: int, shown: str) -> None:
     assert shown_size(size) == shown
