@@ -64,9 +64,7 @@ def test_what_was_counted_is_told_at_its_own_time() -> None:
 
 
 @pytest.mark.parametrize(("count", "what"), [(37, "37 messages"), (None, "messages")])
-def test_an_alarm_for_a_summary_says_of_how_many_messages_and_goes_by_another_channel(
-    count: int | None, what: str
-) -> None:
+def test_an_alarm_for_a_summary_says_of_how_many_and_goes_by_another_channel(count: int | None, what: str) -> None:
     failure = failure_alarm.Failure("summary#pushover", "retry", "Success", "undeliverable", messages=count)
     assert failure_alarm.from_failure(failure, None, 1, NOW).message.splitlines() == [
         f"A summary of {what} is not delivered: undeliverable.",
@@ -103,15 +101,12 @@ def test_where_one_fails_the_next_is_tried(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(("said", "wait"), [(None, 60), (5, 60), (3600, 3600)])
-def test_where_all_fail_nothing_is_forgotten_and_the_provider_is_left_alone_for_as_long_as_it_said(
-    said: int | None, wait: int
-) -> None:
+def test_where_all_fail_nothing_is_forgotten_and_the_pause_is_the_providers(said: int | None, wait: int) -> None:
     log = InMemoryAlarms()
     assert log.failed(NOW, failure_alarm.QUIET) == 1
+    down = RefusingNotifier(ChannelUnavailableError("down", retry_after=said))
     with pytest.raises(ChannelUnavailableError):
-        failure_alarm.send(
-            WHAT, ["a"], {"a": RefusingNotifier(ChannelUnavailableError("down", retry_after=said))}, log, 3, NOW, 60
-        )
+        failure_alarm.send(WHAT, ["a"], {"a": down}, log, 3, NOW, 60)
     assert log.unreported(NOW + wait - 1, failure_alarm.QUIET) == 0
     assert log.unreported(NOW + wait, failure_alarm.QUIET) == 3
 
