@@ -26,14 +26,10 @@ from tests.mailbox import one_of_each, stored
 # Filters.
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
-        Filter(),
-        Filter("shop"),
-        Filter("default", MessageState.WAITING, date(2025, 12, 30), date(2026, 1, 2), "a-cursor_1"),
-    ],
-)
+EVERYTHING = Filter("default", MessageState.WAITING, date(2025, 12, 30), date(2026, 1, 2), "a-cursor_1")
+
+
+@pytest.mark.parametrize("shown", [Filter(), Filter("shop"), EVERYTHING])
 def test_an_address_leads_back_to_the_same_filter(shown: Filter) -> None:
     query = dict(pair.split("=") for pair in shown.query().lstrip("?").split("&") if pair)
     assert Filter.of(query, ("default", "shop")) == shown
@@ -52,47 +48,36 @@ def test_another_state_begins_with_its_newest() -> None:
 # Words.
 
 
+def second(at: str) -> int:
+    return int(datetime.fromisoformat(at).timestamp())
+
+
 @pytest.mark.parametrize(
     ("at", "said"),
     [
-        ("2026-03-10 12:00:00", "just now"),
-        ("2026-03-10 11:59:01", "just now"),
-        ("2026-03-10 11:59:00", "1 minute ago"),
-        ("2026-03-10 11:10:01", "50 minutes ago"),
-        ("2026-03-10 10:59:59", "1 hour ago"),
-        ("2026-03-10 00:00:01", "12 hours ago"),
-        ("2026-03-09 23:59:59", "yesterday"),
-        ("2026-03-04 12:00:00", "6 days ago"),
-        ("2026-03-03 12:00:00", "3 Mar"),
-        ("2025-12-31 12:00:00", "31 Dec 2025"),
-        ("2026-03-10 12:00:30", "in a moment"),
-        ("2026-03-10 12:05:00", "in 5 minutes"),
-        ("2026-03-10 15:00:00", "in 3 hours"),
-        ("2026-03-11 12:00:00", "tomorrow"),
-        ("2026-03-12 12:00:00", "in 2 days"),
-        ("2027-03-10 12:00:00", "10 Mar 2027"),
+        *(("2026-03-10 12:00:00", "just now"), ("2026-03-10 11:59:01", "just now")),
+        *(("2026-03-10 11:59:00", "1 minute ago"), ("2026-03-10 11:10:01", "50 minutes ago")),
+        *(("2026-03-10 10:59:59", "1 hour ago"), ("2026-03-10 00:00:01", "12 hours ago")),
+        *(("2026-03-09 23:59:59", "yesterday"), ("2026-03-04 12:00:00", "6 days ago")),
+        *(("2026-03-03 12:00:00", "3 Mar"), ("2025-12-31 12:00:00", "31 Dec 2025")),
+        *(("2026-03-10 12:00:30", "in a moment"), ("2026-03-10 12:05:00", "in 5 minutes")),
+        *(("2026-03-10 15:00:00", "in 3 hours"), ("2026-03-11 12:00:00", "tomorrow")),
+        *(("2026-03-12 12:00:00", "in 2 days"), ("2027-03-10 12:00:00", "10 Mar 2027")),
     ],
 )
 def test_a_time_is_said_as_people_do(at: str, said: str) -> None:
-    second, now = (int(datetime.fromisoformat(each).timestamp()) for each in (at, "2026-03-10 12:00:00"))
-    assert words.spoken(second, now) == said
+    assert words.spoken(second(at), second("2026-03-10 12:00:00")) == said
 
 
 def test_shortly_after_midnight_yesterday_evening_is_hours_ago() -> None:
-    second, now = (int(datetime.fromisoformat(each).timestamp()) for each in ("2026-03-09 23:00", "2026-03-10 01:00"))
-    assert words.spoken(second, now) == "2 hours ago"
+    assert words.spoken(second("2026-03-09 23:00"), second("2026-03-10 01:00")) == "2 hours ago"
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        (-1, "0 s"),
-        (0, "0 s"),
-        (59, "59 s"),
-        (60, "1 min"),
-        (3661, "1 h 1 min"),
-        (90_000, "1 d 1 h"),
-        (86_405, "1 d 5 s"),
+        *((-1, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3661, "1 h 1 min")),
+        *((90_000, "1 d 1 h"), (86_405, "1 d 5 s")),
     ],
 )
 def test_how_long_something_took(seconds: int, said: str) -> None:
@@ -127,10 +112,7 @@ def test_every_state_has_its_words_and_its_shape() -> None:
     [
         (Replayed("x", ("a",), {}, True), "Delivering by a."),
         (Replayed("x", ("a", "b"), {"c": "sending"}, True), "Delivering by a and b. Left alone: c (sending)."),
-        (
-            Replayed("x", (), {"c": "delivered"}, False),
-            "Nothing is left to deliver. Left alone: c (delivered).",
-        ),
+        (Replayed("x", (), {"c": "delivered"}, False), "Nothing is left to deliver. Left alone: c (delivered)."),
         (Replayed("x", ("a",), {}, False), "Will deliver by a within 15 minutes: destined can't be reached now."),
     ],
 )
@@ -142,10 +124,8 @@ def test_what_a_replay_did(done: Replayed, said: str) -> None:
 
 
 def events(message: StoredMessage) -> list[tuple[str, str, str]]:
-    return [
-        (each.channel, each.glyph, each.what)
-        for each in timeline_picture.events(trace_of_table(message.listed.id, message))
-    ]
+    found = timeline_picture.events(trace_of_table(message.listed.id, message))
+    return [(each.channel, each.glyph, each.what) for each in found]
 
 
 @pytest.mark.parametrize("message", one_of_each(), ids=lambda message: message.listed.id)
@@ -161,9 +141,8 @@ def test_the_picture_and_its_description_have_every_event(message: StoredMessage
 
 
 def test_what_is_held_ends_there() -> None:
-    one = stored(
-        "x", MessageState.QUARANTINED, {"a": Delivery()}, verdict=Verdict(("links",), 10, HoldReason.QUARANTINED)
-    )
+    verdict = Verdict(("links",), 10, HoldReason.QUARANTINED)
+    one = stored("x", MessageState.QUARANTINED, {"a": Delivery()}, verdict=verdict)
     assert events(one)[-1] == ("", "quarantined", "Stored, and held as spam")
 
 
@@ -197,10 +176,7 @@ def test_a_replay_and_what_only_logs_know_are_shown() -> None:
     ]
     found = timeline_picture.events(replace(trace, steps=(*trace.steps, *logged)))
     assert [each.what for each in found][2:] == [
-        "to be tried again",
-        "delivered",
-        "A run ended: delivered",
-        "on_success was told",
+        *("to be tried again", "delivered", "A run ended: delivered", "on_success was told"),
         "notify_pushover: Quota low",
     ]
 

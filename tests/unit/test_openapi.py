@@ -42,7 +42,7 @@ STAGES = {
         sites={"default": site(required=("source", "name", "email", "subject", "message", "x"))}
     ),
     "no room": stage(limits=Limits(body_bytes=1024, field_count=2, field_bytes=1024))._replace(
-        sites={"default": site(longest={"message": 3, "name": 1, "subject": 1, "source": 1})},
+        sites={"default": site(longest={"message": 3, "name": 1, "subject": 1, "source": 1})}
     ),
 }
 
@@ -107,10 +107,6 @@ def test_addresses_begin_with_the_base_that_is_given(base: str, url: str) -> Non
     assert [server["url"] for server in openapi.document(stage(), base)["servers"]] == [url]
 
 
-def test_the_same_stage_gives_the_same_document(it: Stage) -> None:
-    assert json.dumps(openapi.document(it, "/api")) == json.dumps(openapi.document(it, "/api"))
-
-
 def test_the_committed_document_is_that_of_the_first_stage_on_aws(root: Path) -> None:
     stages = load(root)
     text = render.generated(stages)[render.OPENAPI]
@@ -160,14 +156,12 @@ def strings(expression: ast.expr) -> set[str]:
 
 
 def test_the_search_finds_what_it_should() -> None:
-    assert refusals_in('SubmissionError(404, "a")\nSubmissionError(413, "b", Problem("c", "body"))') == {
-        404: {"a"},
-        413: {"c"},
-    }
-    assert refusals_in('SubmissionError(422, "a", *problems)\ncode = "b" if x else "c"\nProblem("d", name)') == {
-        422: {"b", "c", "d"}
-    }
-    assert refusals_in('_malformed("a")\nSubmissionError(400, "b", Problem(code, "body"))') == {400: {"a"}}
+    for source, found in (
+        ('SubmissionError(404, "a")\nSubmissionError(413, "b", Problem("c", "body"))', {404: {"a"}, 413: {"c"}}),
+        ('SubmissionError(422, "a", *problems)\ncode = "b" if x else "c"\nProblem("d", name)', {422: {"b", "c", "d"}}),
+        ('_malformed("a")\nSubmissionError(400, "b", Problem(code, "body"))', {400: {"a"}}),
+    ):
+        assert refusals_in(source) == found
 
 
 def test_every_status_and_code_that_the_code_can_give_is_described_and_no_other() -> None:
@@ -230,62 +224,26 @@ def accepted(fields: dict[str, Any], of: Site, limits: Limits = LIMITS) -> bool:
     "fields",
     [
         {},
-        {"message": "Hi"},
-        {"message": ""},
-        {"message": " \n\t"},
-        {"message": "\u00a0\u2003\x1c"},
-        {"message": "a\r\nb\tc"},
-        {"message": None},
-        {"message": 7},
-        {"message": True},
-        {"message": []},
-        {"message": [""]},
-        {"message": ["a", 1.5, True]},
-        {"message": ["a", ["b"]]},
-        {"message": {"a": 1}},
-        {"message": "x" * 10_240},
-        {"message": "x" * 10_241},
-        {"description": "Hi"},
-        {"description": ""},
-        {"message": "Hi", "name": "Ada"},
-        {"message": "Hi", "name": ""},
-        {"message": "Hi", "name": None},
-        {"message": "Hi", "name": " \n Ada \r\n"},
-        {"message": "Hi", "name": "\u2028Ada"},
-        {"message": "Hi", "name": ["A", "da"]},
-        {"message": "Hi", "name": "x" * 200},
-        {"message": "Hi", "name": "x" * 201},
-        {"message": "Hi", "form-name": "contact"},
-        {"message": "Hi", "email": "ada@example.com"},
-        {"message": "Hi", "email": "jürgen@bücher.example"},
-        {"message": "Hi", "email": "nobody"},
-        {"message": "Hi", "email": "nobody@"},
-        {"message": "Hi", "email": ""},
-        {"message": "Hi", "email": "  "},
-        {"message": "Hi", "email": None},
-        {"message": "Hi", "email": 7},
-        {"message": "Hi", "email": False},
-        {"message": "Hi", "email": []},
-        {"message": "Hi", "email": ["ada@example.com"]},
-        {"message": "Hi", "email": ["ada@example.com", "b@example.com"]},
-        {"message": "Hi", "_replyto": "nobody"},
-        {"message": "Hi", "other": ""},
-        {"message": "Hi", "other": [1, None, "x"]},
-        {"message": "Hi", "other": {"a": 1}},
-        {"message": "Hi", "other": "x" * 10_240},
-        {"message": "Hi", "other": "x" * 10_241},
+        *({"message": text} for text in ("Hi", "", " \n\t", "\u00a0\u2003\x1c", "a\r\nb\tc")),
+        *({"message": "x" * length} for length in (10_240, 10_241)),
+        *({"message": None}, {"message": 7}, {"message": True}, {"message": {"a": 1}}),
+        *({"message": texts} for texts in ([], [""], ["a", 1.5, True], ["a", ["b"]])),
+        *({"description": value} for value in ("Hi", "")),
+        *({"message": "Hi", "name": value} for value in ("Ada", "", None, " \n Ada \r\n", "\u2028Ada", ["A", "da"])),
+        *({"message": "Hi", "name": "x" * length} for length in (200, 201)),
+        *({"message": "Hi", "email": value} for value in ("ada@example.com", "jürgen@bücher.example", "nobody")),
+        *({"message": "Hi", "email": text} for text in ("nobody@", "", "  ")),
+        *({"message": "Hi", "email": None}, {"message": "Hi", "email": 7}, {"message": "Hi", "email": False}),
+        *({"message": "Hi", "email": ["ada@example.com", "b@example.com"][:number]} for number in (0, 1, 2)),
+        *({"message": "Hi", "other": text} for text in ("", "x" * 10_240, "x" * 10_241)),
+        *({"message": "Hi", "other": [1, None, "x"]}, {"message": "Hi", "other": {"a": 1}}),
+        *({"message": "Hi", "form-name": "contact"}, {"message": "Hi", "_replyto": "nobody"}),
+        *({"message": "Hi", "_gotcha": "\x00anything"}, {"message": "Hi", "_cc": ["a", 1]}),
         {"message": "Hi", "a" * 100: "x"},
-        {"message": "Hi", "_gotcha": "\x00anything"},
-        {"message": "Hi", "_cc": ["a", 1]},
-        {"message": "Hi", **{f"f{n}": "x" for n in range(49)}},
-        {"message": "Hi", **{f"f{n}": "x" for n in range(50)}},
-        {"email": "ada@example.com", "Größe": "XL"},
-        {"email": "ada@example.com", "Größe": "XXXL"},
-        {"email": "ada@example.com", "Größe": " "},
-        {"email": "ada@example.com"},
-        {"email": "", "Größe": "XL"},
+        *({"message": "Hi", **{f"f{n}": "x" for n in range(number)}} for number in (49, 50)),
+        *({"email": "ada@example.com", "Größe": size} for size in ("XL", "XXXL", " ")),
+        *({"email": "ada@example.com"}, {"email": "", "Größe": "XL"}, {"_replyto": "ada@example.com", "Größe": 4}),
         {"email": ["ada@example.com"], "Größe": "XL", "name": "Ada Lovelace"},
-        {"_replyto": "ada@example.com", "Größe": 4},
     ],
     ids=lambda fields: repr(fields)[:60],
 )
@@ -302,21 +260,12 @@ def test_the_schema_takes_what_the_form_takes_and_refuses_what_it_refuses(name: 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"message": "\x00Hi"},
-        {"message": "a\x85b"},
-        {"message": "Hi", "name": "A\u2028da"},
-        {"message": "Hi", "name": "A\x7f"},
-        {"message": "Hi", "name": "A\nda"},
-        {"message": "Hi", "_subject": "A\nq"},
-        {"message": "Hi", "a" * 101: "x"},
-        {"message": "Hi", "a\nb": "x"},
-        {"message": "Hi", "  ": "x"},
-        {"message": "Hi", "": "x"},
-        {"message": "Hi", "other": "x\x00"},
-        {"message": "Hi", "other": {}},
-        {"message": "Hi", "access_key": {}},
+        *({"message": value} for value in ("\x00Hi", "a\x85b")),
+        *({"message": "Hi", "name": value} for value in ("A\u2028da", "A\x7f", "A\nda")),
+        *({"message": "Hi", name: "x"} for name in ("a" * 101, "a\nb", "  ", "")),
+        *({"message": "Hi", "other": "x\x00"}, {"message": "Hi", "other": {}}, {"message": "Hi", "access_key": {}}),
+        *({"message": "Hi", "_subject": "A\nq"}, {"message": "Hi", "email": "a..b@example.com"}),
         {"your-message": "Hi"},
-        {"message": "Hi", "email": "a..b@example.com"},
     ],
 )
 def test_the_form_forgives_what_the_schema_refuses_of_what_nobody_can_see(fields: dict[str, Any]) -> None:
@@ -332,12 +281,8 @@ def test_a_form_of_texts_has_the_rules_of_the_json_object() -> None:
     check({"message": "Hi", "Topics": ["a", "b"], "name": "Ada", "email": "", "_gotcha": ""})
     check({"description": ["Hi", "there"]})
     for wrong in (
-        {"message": 7},
-        {"message": " "},
-        {"name": "Ada"},
-        {"message": "Hi", "name": ["Ada"]},
-        {"message": "Hi", "email": "nobody"},
-        {"message": "Hi", "name": "A\nda"},
+        *({"message": 7}, {"message": " "}, {"name": "Ada"}),
+        *({"message": "Hi", "name": ["Ada"]}, {"message": "Hi", "email": "nobody"}, {"message": "Hi", "name": "A\nda"}),
         {"message": "Hi", **{f"f{n}": "x" for n in range(50)}},
     ):
         with pytest.raises(jsonschema_rs.ValidationError):
@@ -376,12 +321,7 @@ def test_whose_pages_may_send_is_told_and_whether_an_origin_is_needed() -> None:
     document = openapi.document(TWO, "")
     own, any_ = (parameter(document, path, "post", "Origin") for path in ("/contact", "/contact/{site}"))
     assert own["schema"]["enum"] == ["https://www.example.com"]
-    assert any_["schema"]["enum"] == [
-        "https://www.example.com",
-        "https://shop.example.com",
-        "https://shop.example.org",
-        "null",
-    ]
+    assert any_["schema"]["enum"] == [*own["schema"]["enum"], *SHOP.origins, "null"]
     assert (own["required"], any_["required"]) == (False, False), "one of the sites asks for none"
     assert parameter(document, "/contact", "options", "Origin")["required"] is True
     strict = openapi.document(stage()._replace(sites={"default": site(without_origin=False)}), "")
