@@ -20,29 +20,19 @@ MADE = {"id": "abc123", "name": "herald", "tags": TAGS}
 
 
 def client(service: str) -> Any:
-    session = boto3.Session(
-        "key", "secret", None, "eu-central-1", eventual_consistency.repeat_for_what_is_new(Session())
-    )
-    return session.client(service)  # type: ignore[call-overload]
+    repeating = eventual_consistency.repeat_for_what_is_new(Session())
+    return boto3.Session("key", "secret", None, "eu-central-1", repeating).client(service)  # type: ignore[call-overload]
 
 
 def pauses(service: str, operation: str, code: str, attempts: int) -> list[object]:
     """What the handlers of a client say to an error: seconds to wait, or nothing."""
     made = client(service)
-    model = made.meta.service_model.operation_model(operation)
-    event = f"needs-retry.{made.meta.service_model.service_id.hyphenize()}.{operation}"
-    response = (
-        AWSResponse("https://example.com", 404, HTTPHeaders(), None),
-        {"Error": {"Code": code}, "ResponseMetadata": {}},
-    )
+    error = {"Error": {"Code": code}, "ResponseMetadata": {}}
     answers = made.meta.events.emit(
-        event,
-        response=response,
-        attempts=attempts,
-        caught_exception=None,
-        operation=model,
-        endpoint=None,
-        request_dict={"context": {}},
+        f"needs-retry.{made.meta.service_model.service_id.hyphenize()}.{operation}",
+        response=(AWSResponse("https://example.com", 404, HTTPHeaders(), None), error),
+        **{"attempts": attempts, "caught_exception": None, "endpoint": None, "request_dict": {"context": {}}},
+        operation=made.meta.service_model.operation_model(operation),
     )
     return [answer for _, answer in answers if answer is not None]
 

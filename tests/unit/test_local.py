@@ -9,14 +9,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 from chalice.deploy.deployer import ChaliceDeploymentError
 from starlette.responses import PlainTextResponse
 
@@ -31,9 +29,6 @@ from ops.local.message_steps import follow, step_text
 from ops.local.ports import Ports
 from ops.local.source_changes import Changes
 from tests.fakes import stage
-
-Stubbed = Callable[[str], tuple[Any, Stubber]]
-
 
 # Ports
 
@@ -52,17 +47,7 @@ def test_ports_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "0",
-        "80",
-        "1023",
-        "65536",
-        "-1",
-        "8080.0",
-        "http",
-        "８０８０",
-        "²",
-        " 8080",
-        "008080",
+        *("0", "80", "1023", "65536", "-1", "8080.0", "http", "８０８０", "²", " 8080", "008080"),
         pytest.param("9" * 5000, id="5000 digits"),  # More than Python turns into a number.
         pytest.param("0" * 4999 + "1", id="5000 digits of a small number"),
     ],
@@ -79,33 +64,24 @@ def test_the_two_ports_must_differ() -> None:
 
 
 def test_ports_override_the_local_stages_addresses() -> None:
-    overrides = Ports(5000, 6000).overrides(real_pushover=True)
-    assert (overrides.aws, overrides.web, overrides.real_pushover) == (
-        "http://127.0.0.1:5000",
-        "http://127.0.0.1:6000",
-        True,
-    )
+    found = Ports(5000, 6000).overrides(real_pushover=True)
+    assert (found.aws, found.web, found.real_pushover) == ("http://127.0.0.1:5000", "http://127.0.0.1:6000", True)
 
 
 # Mirror
 
 
+DEPLOYED = {
+    *("app.py", "herald.toml", "requirements.txt", "chalicelib/a.py", "chalicelib/logic/b.py", "infra/c.yaml"),
+    *("locks/requirements.txt", "vendor/d.py"),
+}
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     root = tmp_path / "root"
-    for name in (
-        "app.py",
-        "herald.toml",
-        "requirements.txt",
-        "chalicelib/a.py",
-        "chalicelib/logic/b.py",
-        "infra/c.yaml",
-        "locks/requirements.txt",
-        "vendor/d.py",
-    ):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(name)
-    for name in ("chalicelib/__pycache__/a.pyc", "tests/t.py", "ops/o.py", ".chalice/policy-dev-x.json", "secret.txt"):
+    others = ("chalicelib/__pycache__/a.pyc", "tests/t.py", "ops/o.py", ".chalice/policy-dev-x.json", "secret.txt")
+    for name in (*DEPLOYED, *others):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
     return root
@@ -123,25 +99,14 @@ def save(file: Path, text: str) -> None:
 
 
 def test_the_copy_holds_what_deploying_needs_and_nothing_else(project: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
+    (copy := tmp_path / "copy").mkdir()
     mirror(project, copy)
-    assert files(copy) == {
-        "app.py",
-        "herald.toml",
-        "requirements.txt",
-        "chalicelib/a.py",
-        "chalicelib/logic/b.py",
-        "infra/c.yaml",
-        "locks/requirements.txt",
-        "vendor/d.py",
-    }
+    assert files(copy) == DEPLOYED
     assert (copy / ".chalice").is_dir()
 
 
 def test_what_was_changed_or_deleted_is_so_in_the_copy_and_chalices_files_stay(project: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
+    (copy := tmp_path / "copy").mkdir()
     mirror(project, copy)
     (copy / ".chalice" / "deployed").mkdir()
     (copy / ".chalice" / "deployed" / "local.json").write_text("{}")
@@ -208,18 +173,9 @@ def test_what_is_made_moved_or_removed_is_seen(project: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "chalicelib/.a.py.swp",
-        "chalicelib/4913",
-        "chalicelib/a.py~",
-        "chalicelib/#a.py#",
-        "chalicelib/a.py.bak",
-        "chalicelib/a.py.tmp",
-        "chalicelib/__pycache__/a.cpython-311.pyc",
-        ".herald.toml.swp",
-        "herald.toml~",
-        "notes.txt",
-        "docs/page.md",
-        ".herald/local/aws.log",
+        *("chalicelib/.a.py.swp", "chalicelib/4913", "chalicelib/a.py~", "chalicelib/#a.py#", "chalicelib/a.py.bak"),
+        *("chalicelib/a.py.tmp", "chalicelib/__pycache__/a.cpython-311.pyc", ".herald.toml.swp", "herald.toml~"),
+        *("notes.txt", "docs/page.md", ".herald/local/aws.log"),
     ],
 )
 def test_what_editors_leave_and_what_is_not_deployed_is_no_change(project: Path, name: str, tmp_path: Path) -> None:
@@ -296,43 +252,27 @@ def line(**fields: object) -> str:
     return json.dumps({"level": "INFO", "message": "Accepted", **fields})
 
 
-def test_a_step_is_told_with_its_function_its_message_and_what_matters() -> None:
-    text = line(message_id="11111111-1111", site="default", correlation_id="x", timestamp="…", cold_start=True)
-    assert step_text("api_handler", text) == "api_handler      11111111  Accepted: site default"
-
-
-def test_a_step_without_details_has_no_colon() -> None:
-    assert step_text("destined", line(correlation_id="22222222-2")) == "destined         22222222  Accepted"
-
-
-def test_a_refused_page_is_told_with_the_line_that_lets_it_in() -> None:
-    text = line(message="Refused", site="default", status=403, origin="http://localhost:1313", hint="to allow it, …")
-    assert step_text("api_handler", text).endswith(
-        "Refused: site default, status 403, origin http://localhost:1313, to allow it, …"
-    )
-
-
-def test_a_list_is_told_in_one_line() -> None:
-    text = line(problems=["name: required", "email: invalid_email"], status=422, reason=None, action="")
-    assert step_text("api_handler", text).endswith(
-        "Accepted: status 422, problems name: required, email: invalid_email"
-    )
+REFUSED = {"message": "Refused", "status": 403, "origin": "http://localhost:1313", "hint": "to allow it, …"}
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "told"),
     [
-        "",
-        "\n",
-        "START RequestId: 1",
-        "END RequestId: 1",
-        "REPORT RequestId: 1 Duration",
-        "INIT_START Runtime",
-        "Traceback",
+        (
+            line(message_id="11111111-1111", site="a", correlation_id="x", timestamp="…", cold_start=True),
+            "11111111  Accepted: site a",
+        ),
+        (line(correlation_id="22222222-2"), "22222222  Accepted"),
+        (line(**REFUSED), "          Refused: status 403, origin http://localhost:1313, to allow it, …"),
+        (
+            line(problems=["name: required", "email: invalid_email"], status=422, reason=None, action=""),
+            "          Accepted: status 422, problems name: required, email: invalid_email",
+        ),
     ],
+    ids=["what matters", "no details", "the line that lets a refused page in", "a list in one line"],
 )
-def test_what_lambda_writes_around_a_run_is_not_told(text: str) -> None:
-    assert step_text("destined", text) == ""
+def test_a_step_is_told_with_its_function_its_message_and_what_matters(text: str, told: str) -> None:
+    assert step_text("api_handler", text) == f"api_handler      {told}"
 
 
 def test_an_error_of_the_runtime_is_told_in_one_line() -> None:
@@ -340,8 +280,14 @@ def test_an_error_of_the_runtime_is_told_in_one_line() -> None:
     assert step_text("destined", text).endswith("[ERROR] DeliveryIncompleteError: still to deliver")
 
 
-@pytest.mark.parametrize("text", ["7", "null", "[]", "{}", '"text"', '{"message_id": "x"}'])
-def test_json_of_another_shape_is_no_fault(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "\n", "START RequestId: 1", "END RequestId: 1", "REPORT RequestId: 1 Duration", "INIT_START Runtime"),
+        *("Traceback", "7", "null", "[]", "{}", '"text"', '{"message_id": "x"}'),
+    ],
+)
+def test_what_lambda_writes_around_a_run_and_json_of_another_shape_are_not_told(text: str) -> None:
     assert step_text("destined", text) == ""
 
 
@@ -393,9 +339,7 @@ API = "/restapis/herald/api/_user_request_"
         ("POST", f"{API}/f/shop", PAGE, 404, False),
     ],
 )
-def test_a_form_that_is_posted_where_no_form_is_is_told(
-    method: str, path: str, origin: str, status: int, told: bool
-) -> None:
+def test_a_form_posted_where_none_is_is_told(method: str, path: str, origin: str, status: int, told: bool) -> None:
     reported: list[tuple[str, str]] = []
     app = MisdirectedForms(PlainTextResponse("", status), lambda page, path: reported.append((page, path)))
     answered: list[Any] = []
@@ -444,12 +388,8 @@ def test_steps_of_all_functions_are_reported_oldest_first_and_once_also_of_one_t
     def event(seconds: int, text: str) -> dict[str, Any]:
         return {"timestamp": int((now + seconds) * 1000), "message": line(message=text), "logStreamName": "s"}
 
-    logs = Logs(
-        {
-            "/aws/lambda/herald-dev": [event(-9, "Long ago"), event(3, "Accepted")],
-            "/aws/lambda/herald-dev-destined": [event(1, "Handled"), event(4, "Again")],
-        }
-    )
+    of_api, of_destined = [event(-9, "Long ago"), event(3, "Accepted")], [event(1, "Handled"), event(4, "Again")]
+    logs = Logs({"/aws/lambda/herald-dev": of_api, "/aws/lambda/herald-dev-destined": of_destined})
     reported: list[str] = []
 
     def report(text: str) -> None:

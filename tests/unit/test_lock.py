@@ -38,8 +38,8 @@ def always(process: int) -> bool:
     return True
 
 
-def held_by(stub: Stubber, holder: Holder, version: int = 1) -> None:
-    value = json.dumps(asdict(holder))
+def held_by(stub: Stubber, holder: Holder, version: int = 1, *, without: str = "") -> None:
+    value = json.dumps({name: text for name, text in asdict(holder).items() if name != without})
     found = {"Parameter": {"Name": NAME, "Type": "String", "Value": value, "Version": version}}
     stub.add_response("get_parameter", found, {"Name": NAME})
 
@@ -128,9 +128,7 @@ def test_a_lock_that_somebody_else_has_by_now_is_left(stubbed: Stubbed) -> None:
 def test_what_an_older_herald_wrote_is_read_and_not_taken_over_from(stubbed: Stubbed) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_client_error("put_parameter", "ParameterAlreadyExists")
-    value = json.dumps({name: text for name, text in asdict(HERE).items() if name != "machine"})
-    found = {"Parameter": {"Name": NAME, "Type": "String", "Value": value, "Version": 1}}
-    stub.add_response("get_parameter", found, {"Name": NAME})
+    held_by(stub, HERE, without="machine")
     with pytest.raises(OpsError, match="is being worked on"), lock.held(ssm, STAGE, "deploy", print, never):
         pytest.fail("it worked nevertheless")
 

@@ -174,7 +174,7 @@ def test_a_cursor_is_short_whatever_it_holds(site: str) -> None:
     assert cursor == base64.urlsafe_b64encode(held.encode()).decode().rstrip("=")
 
 
-class Busy:
+class BusyStage:
     """A stage with one busy site, of whose messages none is in the state that is looked for."""
 
     def __init__(self) -> None:
@@ -185,16 +185,11 @@ class Busy:
         return Listing((), f"cursor-{self.pages}")
 
 
-def test_a_rare_state_is_looked_for_in_a_few_pages_and_then_it_is_said_where_to_go_on() -> None:
-    busy = Busy()
-    found = commands.some_pages(SimpleNamespace(operations=busy), Selection(state=MessageState.UNCERTAIN))  # type: ignore[arg-type]
-    assert (found.messages, found.cursor, busy.pages) == ((), "cursor-20", 20)
-
-
-def test_without_a_state_a_page_is_one_page_however_empty() -> None:
-    busy = Busy()
-    found = commands.some_pages(SimpleNamespace(operations=busy), Selection())  # type: ignore[arg-type]
-    assert (found.cursor, busy.pages) == ("cursor-1", 1)
+@pytest.mark.parametrize(("state", "pages"), [(MessageState.UNCERTAIN, 20), (None, 1)])
+def test_only_a_rare_state_is_looked_for_in_more_pages_than_one(state: MessageState | None, pages: int) -> None:
+    busy = BusyStage()
+    found = commands.some_pages(SimpleNamespace(operations=busy), Selection(state=state))  # type: ignore[arg-type]
+    assert (found.messages, found.cursor, busy.pages) == ((), f"cursor-{pages}", pages)
 
 
 def test_an_address_finds_messages_of_which_a_field_is_it_and_not_those_that_mention_it() -> None:
@@ -210,20 +205,11 @@ ALICE = "alice@bücher.example"
 @pytest.mark.parametrize(
     "written",
     [
-        "Alice@BÜCHER.example",
-        "alice@xn--bcher-kva.example",
-        "alice@bu\u0308cher.example",
-        "alice@bücher.example.",
-        "mailto:alice@bücher.example",
-        "MAILTO:alice@b%C3%BCcher.example?subject=Hi",
-        "Alice <alice@bücher.example>",
-        '"Doe, Alice" <alice@xn--bcher-kva.example>',
-        "Doe, Alice <alice@bücher.example>",
-        "<alice@bücher.example>",
-        "bob@example.com, alice@bücher.example",
-        "bob@example.com;alice@bücher.example",
-        "Bob <bob@example.com>, Alice <alice@bücher.example>",
-        "bob@example.com alice@bücher.example\n",
+        *("Alice@BÜCHER.example", "alice@xn--bcher-kva.example", "alice@bu\u0308cher.example", "alice@bücher.example."),
+        *("mailto:alice@bücher.example", "MAILTO:alice@b%C3%BCcher.example?subject=Hi", "Alice <alice@bücher.example>"),
+        *('"Doe, Alice" <alice@xn--bcher-kva.example>', "Doe, Alice <alice@bücher.example>", "<alice@bücher.example>"),
+        *("bob@example.com, alice@bücher.example", "bob@example.com;alice@bücher.example"),
+        *("Bob <bob@example.com>, Alice <alice@bücher.example>", "bob@example.com alice@bücher.example\n"),
     ],
 )
 def test_the_same_address_is_found_however_it_is_written_and_asked_for(written: str) -> None:
@@ -265,8 +251,9 @@ def ids_meant(*typed: str, there: tuple[str, ...] = ()) -> list[str]:
 ONE, OTHER = "0a1b2c3d-1111-4222-8333-444455556666", "0a1b2c3e-1111-4222-8333-444455556666"
 
 
-def test_the_beginning_of_an_id_is_that_id() -> None:
-    assert ids_meant("0a1b2c3d") == [ONE]
+def test_the_beginning_of_an_id_is_that_id_in_any_letter_case() -> None:
+    assert ids_meant("0a1b2c3d") == ids_meant("0A1B2C3D") == [ONE]
+    assert whole_ids([ONE.upper(), ONE], lambda message_id: False, list) == [ONE]
     assert ids_meant(OTHER[:-1], ONE, "0a1b2c3d") == [OTHER, ONE]
     assert ids_meant("abcd", "0a1b-own") == ["abcd", "0a1b-own"], "an id of its own, though others may begin so"
 
@@ -286,11 +273,6 @@ def test_what_begins_several_ids_is_none_of_them_and_each_is_named() -> None:
 def test_a_text_that_is_too_long_for_an_id_is_asked_of_nobody() -> None:
     with pytest.raises(OpsError, match="an id of 129 characters: expected at most 128"):
         whole_ids([ONE, "x" * 129], lambda message_id: pytest.fail("it was asked for"), list)
-
-
-def test_an_id_may_be_typed_in_upper_case_whole_or_shortened() -> None:
-    assert ids_meant("0A1B2C3D") == ids_meant("0a1b2c3d") == [ONE]
-    assert whole_ids([ONE.upper(), ONE], lambda message_id: False, list) == [ONE]
 
 
 def test_whole_ids_are_not_looked_for() -> None:
@@ -345,22 +327,18 @@ def test_a_trace_is_json_with_null_for_what_is_not_known() -> None:
         "message": message.as_json(),
         "steps": [
             {
-                "at": NOW + 0.5,
-                "kind": "attempt",
-                "source": "destined",
-                "channel": "pushover",
-                "state": "delivered",
-                "attempt": 2,
-                "error": "Error",
-                "reference": "ref",
-                "details": {"by": "phone"},
+                **{
+                    "at": NOW + 0.5,
+                    "kind": "attempt",
+                    "source": "destined",
+                    "channel": "pushover",
+                    "state": "delivered",
+                },
+                **{"attempt": 2, "error": "Error", "reference": "ref", "details": {"by": "phone"}},
             },
             {
-                "at": NOW,
-                "kind": "accepted",
-                "source": "table",
+                **{"at": NOW, "kind": "accepted", "source": "table", "details": {}},
                 **dict.fromkeys(("channel", "state", "attempt", "error", "reference")),
-                "details": {},
             },
         ],
         "targets": [{"rule": "rule", "arn": "arn"}],
@@ -382,9 +360,8 @@ def test_a_cell_that_a_spreadsheet_would_calculate_begins_with_an_apostrophe(cel
 @pytest.mark.parametrize("between", [";", "\t", "\n", "\r", "\r\n", "; ", ';"', ";''", ";;", '\n"  "'])
 def test_no_cell_is_a_formula_whatever_a_spreadsheet_separates_cells_by(before: str, between: str) -> None:
     file = io.StringIO()
-    write(
-        [stored(listed("1"), message=f"{before}{between}{sign}1+1", name="Z") for sign in "=+-@＝＋－＠"], "csv", file
-    )
+    texts = [f"{before}{between}{sign}1+1" for sign in "=+-@＝＋－＠"]
+    write([stored(listed("1"), message=text, name="Z") for text in texts], "csv", file)
     for separator in ";\t,":
         rows = csv.reader(io.StringIO(file.getvalue().removeprefix("\ufeff"), newline=""), delimiter=separator)
         for cell in (cell for row in rows for cell in row):
@@ -458,14 +435,11 @@ def test_any_other_time_is_refused_with_an_example(typed: str) -> None:
 # Dead letters
 
 
-CONTACT = {
-    "Message": message("id-1").serialize(),
-    "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
-}
-RETRY = {"Message": "id-2", "MessageAttributes": {"kind": {"Type": "String", "Value": "retry"}}}
-TEST = {"Message": "please fail", "MessageAttributes": {"kind": {"Type": "String", "Value": "event"}}}
+def published(text: str, kind: str) -> dict[str, object]:
+    return {"Message": text, "MessageAttributes": {"kind": {"Type": "String", "Value": kind}}}
 
-CANARY = {"Message": '{"id": "c"}', "MessageAttributes": {"kind": {"Type": "String", "Value": "canary"}}}
+
+CONTACT = published(message("id-1").serialize(), "contact")
 
 
 def records(notification: Mapping[str, object]) -> dict[str, object]:
@@ -480,9 +454,9 @@ def records(notification: Mapping[str, object]) -> dict[str, object]:
         ({"requestPayload": {"detail": {"requestPayload": records(CONTACT)}}}, "contact", "id-1"),
         (records(CONTACT), "contact", "id-1"),
         (json.loads(message("id-1").serialize()), "contact", "id-1"),
-        (records(RETRY), "retry", "id-2"),
-        (records(TEST), "event", ""),
-        (records(CANARY), "canary", ""),
+        (records(published("id-2", "retry")), "retry", "id-2"),
+        (records(published("please fail", "event")), "event", ""),
+        (records(published('{"id": "c"}', "canary")), "canary", ""),
     ],
 )
 def test_a_letter_of_any_queue_tells_its_message(body: object, kind: str, message_id: str) -> None:
