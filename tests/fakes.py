@@ -54,15 +54,7 @@ def mail_channel(name: str = "email", **options: str | tuple[str, ...]) -> Chann
     return Channel(name, "email", True, 5, "", found | options)
 
 
-EVERYWHERE = {
-    "api_handler",
-    "destined",
-    "retry_due",
-    "get_message",
-    "list_messages",
-    "on_success",
-    "on_failure",
-}
+EVERYWHERE = {"api_handler", "destined", "retry_due", "get_message", "list_messages", "on_success", "on_failure"}
 """The functions of every stage, regardless of its configuration."""
 LIMITS = Limits(body_bytes=64 * 1024, field_count=50, field_bytes=10 * 1024)
 """The limits in the shipped ``herald.toml``."""

@@ -107,10 +107,7 @@ def forgiven(body: Any) -> bool:
 def call(case: Any, base_url: str, session: requests.Session, accept: str = "") -> requests.Response:
     """Send a case as schemathesis made it and validate the answer; returns the answer."""
     answer = case.call(
-        base_url=base_url,
-        session=session,
-        headers={"Accept": accept} if accept else None,
-        allow_redirects=False,
+        base_url=base_url, session=session, headers={"Accept": accept} if accept else None, allow_redirects=False
     )
     case.validate_response(answer, excluded_checks=excluded(case))
     found: requests.Response = answer

@@ -167,12 +167,7 @@ def test_each_answer_of_destined_reaches_exactly_one_function(
 @pytest.mark.parametrize(("request_", "kind"), [(CONTACT, "contact"), (EVENT, "event")])
 @pytest.mark.parametrize("with_answer", [True, False])
 def test_each_failure_reaches_on_failure_and_the_queue_that_keeps_it_alone(
-    rules: dict[str, Any],
-    log: Any,
-    condition: str,
-    request_: dict[str, Any],
-    kind: str,
-    with_answer: bool,
+    rules: dict[str, Any], log: Any, condition: str, request_: dict[str, Any], kind: str, with_answer: bool
 ) -> None:
     error = DeliveryIncompleteError("still to deliver: pushover waiting") if with_answer else None
     event = failed(request_, error, condition)

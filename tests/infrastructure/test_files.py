@@ -26,7 +26,7 @@ STAGE: Stage = stage()._replace(
         "default": site()._replace(files=RULES, retention_days=30),
         "shop": site("shop")._replace(files=RULES, retention_days=400),
         "plain": site("plain"),
-    },
+    }
 )
 
 

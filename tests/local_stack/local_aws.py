@@ -159,12 +159,7 @@ class LocalAws:
         url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
         if lets_in:
-            allow = {
-                "Effect": "Allow",
-                "Principal": {"Service": lets_in},
-                "Action": "sqs:SendMessage",
-                "Resource": arn,
-            }
+            allow = {"Effect": "Allow", "Principal": {"Service": lets_in}, "Action": "sqs:SendMessage", "Resource": arn}
             policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
             sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         return url, arn

@@ -175,10 +175,7 @@ def test_mapped_query_parameters_reach_the_action(aws: LocalAws) -> None:
         "integration.request.querystring.Message": "method.request.querystring.mode",
     }
     api = Api(
-        aws,
-        template="",
-        RequestParameters=mapped,
-        Credentials=aws.role(allow, trusts="apigateway.amazonaws.com"),
+        aws, template="", RequestParameters=mapped, Credentials=aws.role(allow, trusts="apigateway.amazonaws.com")
     )
     assert api.get("mode=hello")["status"] == 200
     assert aws.body(queue_url)["Message"] == "hello"

@@ -29,10 +29,7 @@ def test_the_event_has_the_shape_of_aws_example(aws: LocalAws) -> None:
     }
 
     event = delivered(
-        aws,
-        Message=notification["Message"],
-        Subject=notification["Subject"],
-        MessageAttributes=attributes,
+        aws, Message=notification["Message"], Subject=notification["Subject"], MessageAttributes=attributes
     )
 
     assert shape(event) == shape(expected)

@@ -35,17 +35,8 @@ def running(settings: WebSettings) -> Iterator[str]:
         loop.close()
 
 
-@pytest.fixture(scope="module")
-def start_for_module() -> Iterator[Start]:
-    yield from _starter()
-
-
 @pytest.fixture
 def start() -> Iterator[Start]:
-    yield from _starter()
-
-
-def _starter() -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start_one(settings: WebSettings) -> httpx.Client:
@@ -65,8 +56,11 @@ def shared() -> Iterator[str]:
 def client(shared: str) -> Iterator[httpx.Client]:
     """Talks to a server with default settings that has forgotten what earlier tests did to it."""
     with httpx.Client(base_url=shared, timeout=60, trust_env=False) as client:
-        client.delete("/pushover/_control").raise_for_status()
-        client.delete("/phone/messages.json").raise_for_status()
+        for path in (
+            *(f"/{name}/_control" for name in ("pushover", "ses", "webhooks", "captcha")),
+            "/phone/messages.json",
+        ):
+            client.delete(path).raise_for_status()
         client.put("/_herald/api", json={"api": None}).raise_for_status()
         yield client
 

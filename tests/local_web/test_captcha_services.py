@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
@@ -14,9 +12,11 @@ from chalicelib.settings import Captcha
 from ops.local.web.captcha_services import LOCAL_CAPTCHA_SECRET
 
 PASSES, FAILS, SPENT = (f"{first}x0000000000000000000000000000000AA" for first in "123")
+DOES_NOT_ANSWER = ("refuse", "reset", "garbage", "redirect")
 DUMMY = "XXXX.DUMMY.TOKEN.XXXX"
 HCAPTCHA = "0x0000000000000000000000000000000000000000"
 RECAPTCHA = "6LeIxAcTAAAAAGG-vFI1TnRWxMZNFuojJ4WifJWe"
+pytestmark = pytest.mark.usefixtures("client")
 
 
 class Secret:
@@ -37,13 +37,6 @@ class Secret:
 
 def at(address: str, kind: str) -> Captcha:
     return Captcha(kind, f"{address}/captcha/{kind}", ("localhost", "127.0.0.1"))
-
-
-@pytest.fixture(autouse=True)
-def fresh(client: httpx.Client) -> Iterator[None]:
-    client.delete("/captcha/_control").raise_for_status()
-    yield
-    client.delete("/captcha/_control").raise_for_status()
 
 
 @pytest.mark.parametrize(
@@ -79,14 +72,7 @@ def test_a_token_counts_once_except_for_whoever_asks_again_with_the_same_id(shar
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        {"do": "status", "status": 503},
-        {"do": "status", "status": 429},
-        {"do": "refuse"},
-        {"do": "reset"},
-        {"do": "garbage"},
-        {"do": "redirect"},
-    ],
+    [{"do": "status", "status": 503}, {"do": "status", "status": 429}, *({"do": each} for each in DOES_NOT_ANSWER)],
     ids=str,
 )
 def test_a_service_that_does_not_answer_is_an_error_that_quotes_nothing(

@@ -22,6 +22,7 @@ from ops.loopback import listen
 PATIENCE = 60.0
 """Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
 ROOT = Path(__file__).parents[2]
+Processes = list[subprocess.Popen[str]]
 COMMAND = [sys.executable, "-m", "ops.local.web", "--port", "0"]
 PARENT = """
 import subprocess, sys, time
@@ -31,8 +32,8 @@ time.sleep(600)
 
 
 @pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[str]]]:
-    started: list[subprocess.Popen[str]] = []
+def processes() -> Iterator[Processes]:
+    started: Processes = []
     yield started
     for process in started:
         process.kill()
@@ -42,7 +43,7 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
                 pipe.close()
 
 
-def run(processes: list[subprocess.Popen[str]], *command: str) -> tuple[subprocess.Popen[str], str]:
+def run(processes: Processes, *command: str) -> tuple[subprocess.Popen[str], str]:
     """A started process and the address that it prints."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     processes.append(process)
@@ -62,7 +63,7 @@ def ask_until(deadline: float, address: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly_with_a_page_open_and_an_answer_stalled(
-    processes: list[subprocess.Popen[str]], number: signal.Signals
+    processes: Processes, number: signal.Signals
 ) -> None:
     process, address = run(processes, *COMMAND)
     stalled = {"do": "stall", "seconds": 10 * PATIENCE}
@@ -84,19 +85,19 @@ def test_a_signal_ends_it_cleanly_with_a_page_open_and_an_answer_stalled(
     assert process.stderr.read() == ""
 
 
-def test_a_signal_right_after_the_first_line_is_clean_too(processes: list[subprocess.Popen[str]]) -> None:
+def test_a_signal_right_after_the_first_line_is_clean_too(processes: Processes) -> None:
     process, _ = run(processes, *COMMAND)
     process.terminate()
     assert process.wait(PATIENCE) == 0
 
 
-def test_its_health_names_the_api(processes: list[subprocess.Popen[str]]) -> None:
+def test_its_health_names_the_api(processes: Processes) -> None:
     _, address = run(processes, *COMMAND, "--api", "http://127.0.0.1:4566/x")
     health = httpx.get(f"{address}/_herald/health", trust_env=False)
     assert health.json() == {"status": "ok", "api": "http://127.0.0.1:4566/x"}
 
 
-def test_it_ends_with_its_parent(processes: list[subprocess.Popen[str]]) -> None:
+def test_it_ends_with_its_parent(processes: Processes) -> None:
     parent, address = run(processes, sys.executable, "-c", PARENT, *COMMAND, "--exit-with-parent")
     httpx.get(f"{address}/_herald/health", trust_env=False).raise_for_status()
     parent.kill()
@@ -106,40 +107,36 @@ def test_it_ends_with_its_parent(processes: list[subprocess.Popen[str]]) -> None
         ask_until(deadline, address)
 
 
-def test_it_ends_at_once_when_the_named_parent_has_gone_before(
-    processes: list[subprocess.Popen[str]],
-) -> None:
+def test_it_ends_at_once_when_the_named_parent_has_gone_before(processes: Processes) -> None:
     process, _ = run(processes, *COMMAND, "--exit-with-parent", str(os.getpid() + 1))
     assert process.wait(PATIENCE) == 0
 
 
-def test_it_stays_as_long_as_the_parent_does(processes: list[subprocess.Popen[str]]) -> None:
+def test_it_stays_as_long_as_the_parent_does(processes: Processes) -> None:
     process, _ = run(processes, *COMMAND, "--exit-with-parent", str(os.getpid()))
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.6)
 
 
-def test_a_taken_port_is_named(processes: list[subprocess.Popen[str]]) -> None:
+def refused(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ops.local.web", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
+
+
+def test_a_taken_port_is_named_and_only_the_loopback_address_listened_on() -> None:
     with listen(0) as taken:
-        port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "ops.local.web", "--port", str(port)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    assert done.returncode == 1
+        address, port = taken.getsockname()
+        done = refused("--port", str(port))
+    assert (address, done.returncode) == ("127.0.0.1", 1)
     assert f"Port {port} of 127.0.0.1 can't be used" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("option", [["--port", "70000"], ["--api", "http://example.com"]])
 def test_a_wrong_option_is_refused(option: list[str]) -> None:
-    command = [sys.executable, "-m", "ops.local.web", *option]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    done = refused(*option)
     assert done.returncode == 2
     assert option[1] in done.stderr
-
-
-def test_it_listens_on_the_loopback_address_alone() -> None:
-    with listen(0) as listener:
-        assert listener.getsockname()[0] == "127.0.0.1"
 
 
 def test_answers_are_not_held_back_by_nagle(client: httpx.Client) -> None:

@@ -162,12 +162,7 @@ class _OfFunction:
 
     @classmethod
     def update_from_cloudformation_json(
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
+        cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> _OfFunction:
         cls.remove(get_backend(account_id, region_name), original_resource.physical_resource_id)
         return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
