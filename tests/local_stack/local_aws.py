@@ -24,15 +24,23 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = Path(__file__).with_name("samples")
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-LOGS = {
-    "Effect": "Allow",
-    "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-    "Resource": "*",
-}
 PATIENCE = 60.0
 """Seconds after which something that should happen hasn't: a bound against hanging, not a measure."""
 
 Found = TypeVar("Found")
+
+
+def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
+    """A policy's statement, perhaps with a ``Condition`` or ``Principal``."""
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    """A policy's document."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+LOGS = allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"])
 
 
 def sample(name: str) -> Any:
@@ -131,14 +139,20 @@ class LocalAws:
     def role(self, *statements: dict[str, Any], trusts: str = "lambda.amazonaws.com") -> str:
         """A new role's ARN."""
         name = f"role-{uuid.uuid4().hex[:8]}"
-        iam = self.client("iam")
-        principal = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": trusts}}
-        trust = {"Version": "2012-10-17", "Statement": [principal]}
-        arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": trusts}}
+        arn: str = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
         if statements:
-            document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-            iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document)
+            self.let(name, *statements)
         return arn
+
+    def let(self, role: str, *statements: dict[str, Any]) -> None:
+        """Let a role do exactly what the statements say."""
+        self.client("iam").put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=policy(*statements))
+
+    def role_of(self, function: str) -> str:
+        """The name of a function's role."""
+        role: str = self.client("lambda").get_function_configuration(FunctionName=function)["Role"]
+        return role.rpartition("/")[2]
 
     def function(self, source: str, *statements: dict[str, Any], **settings: Any) -> str:
         """A new function's ARN. ``source`` defines ``handler``; its role may log and what ``statements`` say."""
@@ -159,10 +173,16 @@ class LocalAws:
         url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
         if lets_in:
-            allow = {"Effect": "Allow", "Principal": {"Service": lets_in}, "Action": "sqs:SendMessage", "Resource": arn}
-            policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-            sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+            attributes = {"Policy": policy(allow("sqs:SendMessage", arn, Principal={"Service": lets_in}))}
+            sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
         return url, arn
+
+    def reporting(self, source: str, *outcomes: str, **settings: Any) -> tuple[str, str]:
+        """A new function's ARN, and the queue that gets these outcomes of its events: ``success``, ``failure``."""
+        url, queue = self.queue()
+        function = self.function(source, allow("sqs:SendMessage", queue))
+        self.destinations(function, **dict.fromkeys(outcomes, queue), **settings)
+        return function, url
 
     def message(self, queue_url: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next message of the queue, with its attributes."""
@@ -187,6 +207,13 @@ class LocalAws:
         name = f"bus-{uuid.uuid4().hex[:8]}"
         return name, self.client("events").create_event_bus(Name=name)["EventBusArn"]
 
+    def heard(self, pattern: dict[str, Any]) -> tuple[str, str]:
+        """A new event bus's ARN, and the queue that gets its events of this pattern."""
+        name, bus = self.bus()
+        url, queue = self.queue(lets_in="events.amazonaws.com")
+        self.rule(name, queue, pattern)
+        return bus, url
+
     def rule(self, bus: str, target: str, pattern: dict[str, Any], **settings: Any) -> str:
         """A new rule's ARN, with one target."""
         name = f"rule-{uuid.uuid4().hex[:8]}"
@@ -202,9 +229,8 @@ class LocalAws:
         arn = sns.create_topic(Name=f"topic-{uuid.uuid4().hex[:8]}")["TopicArn"]
         subscription = ""
         if function:
-            subscription = sns.subscribe(TopicArn=arn, Protocol="lambda", Endpoint=function, Attributes=attributes)[
-                "SubscriptionArn"
-            ]
+            made = sns.subscribe(TopicArn=arn, Protocol="lambda", Endpoint=function, Attributes=attributes)
+            subscription = made["SubscriptionArn"]
             if permit:
                 self.permit(function, "sns.amazonaws.com", arn)
         return arn, subscription

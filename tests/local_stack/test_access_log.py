@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.local_stack.local_aws import ACCOUNT, REGION, LocalAws
+from tests.local_stack.local_aws import ACCOUNT, LOGS, REGION, LocalAws, allow
 
 SOURCE = """
 import boto3
@@ -20,48 +20,36 @@ def handler(event, context):
 """
 
 
-def decisions(log: Path, role: str) -> list[tuple[str, str, str]]:
+def asked(log: Path, role: str) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    return [
-        (each["action"], each["resource"], each["decision"])
-        for each in entries
-        if f":assumed-role/{role}/" in each["principal"]
-    ]
+    return [each for each in entries if f":assumed-role/{role}/" in each["principal"]]
 
 
-def test_each_call_is_noted_with_its_role_resource_and_decision(aws: LocalAws, access_log: Path) -> None:
+def decisions(log: Path, role: str, prefix: str) -> list[tuple[str, str, str]]:
+    found = [(each["action"], each["resource"], each["decision"]) for each in asked(log, role)]
+    return [each for each in found if each[0].startswith(prefix)]
+
+
+def test_each_call_is_noted_with_its_role_resource_decision_and_client(aws: LocalAws, access_log: Path) -> None:
+    """Also where Lambda calls under the function's role."""
     mine, theirs = (f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{name}" for name in ("mine", "theirs"))
-    function = aws.function(SOURCE, {"Effect": "Allow", "Action": "ssm:GetParameters", "Resource": mine}, Timeout=20)
-    role = aws.client("lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
+    queue, arn = aws.queue()
+    function = aws.function(SOURCE, allow("ssm:GetParameters", mine), allow("sqs:SendMessage", arn), Timeout=20)
+    aws.destinations(function, success=arn)
 
-    assert aws.invoke(function) == ("AccessDeniedException", None)
+    aws.invoke_later(function, None)
 
-    found = decisions(access_log, role)
-    assert [each for each in found if each[0].startswith("ssm:")] == [
+    assert aws.body(queue)["responsePayload"] == "AccessDeniedException"
+    role = aws.role_of(function)
+    assert decisions(access_log, role, "ssm:") == [
         ("ssm:GetParameters", mine, "Allow"),
         ("ssm:GetParameters", theirs, "ImplicitDeny"),
     ]
     # Lambda's own use of the role is noted, too.
-    assert {action for action, _, decision in found if action.startswith("logs:") and decision == "Allow"} == {
-        "logs:CreateLogGroup",
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
+    assert {action for action, _, decision in decisions(access_log, role, "logs:") if decision == "Allow"} == {
+        *LOGS["Action"]
     }
-
-
-def test_each_call_is_noted_with_the_client_that_made_it(aws: LocalAws, access_log: Path) -> None:
-    """Also where Lambda calls under the function's role."""
-    queue, arn = aws.queue()
-    send = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn}
-    function = aws.function(SOURCE, send, Timeout=20)
-    role = aws.client("lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
-    aws.client("lambda").put_function_event_invoke_config(
-        FunctionName=function, DestinationConfig={"OnSuccess": {"Destination": arn}}
-    )
-    aws.client("lambda").invoke(FunctionName=function, InvocationType="Event")
-    aws.message(queue)
-    entries = [json.loads(line) for line in access_log.read_text(encoding="utf-8").splitlines()]
-    clients = {each["action"]: each["user_agent"] for each in entries if f":assumed-role/{role}/" in each["principal"]}
+    clients = {each["action"]: each["user_agent"] for each in asked(access_log, role)}
     assert clients["ssm:GetParameters"].startswith("Boto3/")
     assert clients["sqs:SendMessage"].startswith("AWS Internal ")
 
@@ -70,11 +58,8 @@ def test_what_the_resources_own_policy_says_is_not_noted(aws: LocalAws, access_l
     """A topic's default policy denies nothing and allows nothing more than the role's does."""
     topic, _ = aws.topic()
     publish = f"import boto3\ndef handler(event, context): boto3.client('sns').publish(TopicArn='{topic}', Message='x')"
-    function = aws.function(publish, {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}, Timeout=20)
-    role = aws.client("lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
+    function = aws.function(publish, allow("sns:Publish", topic), Timeout=20)
 
     assert aws.invoke(function)[1] is None
 
-    assert [each for each in decisions(access_log, role) if each[0] == "sns:Publish"] == [
-        ("sns:Publish", topic, "Allow")
-    ]
+    assert decisions(access_log, aws.role_of(function), "sns:Publish") == [("sns:Publish", topic, "Allow")]

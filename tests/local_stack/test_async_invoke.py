@@ -6,7 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from tests.local_stack.local_aws import REGION, LocalAws, sample, shape, wait_for
+import pytest
+
+from tests.local_stack.local_aws import REGION, LocalAws, allow, sample, shape, wait_for
 
 FAILS = """
 def handler(event, context):
@@ -16,15 +18,9 @@ def handler(event, context):
 ANSWERS = "def handler(event, context): return None"
 
 
-def send(arn: str, action: str) -> dict[str, str]:
-    return {"Effect": "Allow", "Action": action, "Resource": arn}
-
-
 def test_a_failure_is_recorded_as_in_aws_example(aws: LocalAws) -> None:
     expected = sample("invocation-record-failure")
-    url, queue = aws.queue()
-    function = aws.function(FAILS, send(queue, "sqs:SendMessage"))
-    aws.destinations(function, failure=queue)
+    function, url = aws.reporting(FAILS, "failure")
 
     aws.invoke_later(function, expected["requestPayload"])
 
@@ -42,9 +38,7 @@ def test_a_failure_is_recorded_as_in_aws_example(aws: LocalAws) -> None:
 
 def test_a_success_is_recorded_as_in_aws_example(aws: LocalAws) -> None:
     expected = sample("invocation-record-success")
-    url, queue = aws.queue()
-    function = aws.function(ANSWERS, send(queue, "sqs:SendMessage"))
-    aws.destinations(function, success=queue)
+    function, url = aws.reporting(ANSWERS, "success")
 
     aws.invoke_later(function, expected["requestPayload"])
 
@@ -57,9 +51,7 @@ def test_a_success_is_recorded_as_in_aws_example(aws: LocalAws) -> None:
 
 
 def test_all_attempts_of_a_message_from_sns_share_the_request_id(aws: LocalAws) -> None:
-    url, queue = aws.queue()
-    function = aws.function(FAILS, send(queue, "sqs:SendMessage"))
-    aws.destinations(function, failure=queue)
+    function, url = aws.reporting(FAILS, "failure")
     topic, _ = aws.topic(function)
 
     aws.client("sns").publish(TopicArn=topic, Message="hello")
@@ -72,10 +64,8 @@ def test_all_attempts_of_a_message_from_sns_share_the_request_id(aws: LocalAws) 
 
 def test_the_bus_gets_an_event_from_lambda(aws: LocalAws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html, JSON per destination."""
-    name, bus = aws.bus()
-    url, queue = aws.queue(lets_in="events.amazonaws.com")
-    aws.rule(name, queue, {"source": ["lambda"]})
-    function = aws.function(FAILS, send(bus, "events:PutEvents"))
+    bus, url = aws.heard({"source": ["lambda"]})
+    function = aws.function(FAILS, allow("events:PutEvents", bus))
     aws.destinations(function, failure=bus, MaximumRetryAttempts=0)
 
     aws.invoke_later(function, {"kind": "contact"})
@@ -91,10 +81,8 @@ def test_the_bus_gets_an_event_from_lambda(aws: LocalAws) -> None:
 
 
 def test_the_bus_gets_an_event_of_a_success(aws: LocalAws) -> None:
-    name, bus = aws.bus()
-    url, queue = aws.queue(lets_in="events.amazonaws.com")
-    aws.rule(name, queue, {"detail": {"requestContext": {"condition": ["Success"]}}})
-    function = aws.function("def handler(e, c): return {'ok': e}", send(bus, "events:PutEvents"))
+    bus, url = aws.heard({"detail": {"requestContext": {"condition": ["Success"]}}})
+    function = aws.function("def handler(e, c): return {'ok': e}", allow("events:PutEvents", bus))
     aws.destinations(function, success=bus, failure=bus)
 
     aws.invoke_later(function, 7)
@@ -104,29 +92,31 @@ def test_the_bus_gets_an_event_of_a_success(aws: LocalAws) -> None:
     assert event["detail"]["responsePayload"] == {"ok": 7}
 
 
-def test_without_put_events_in_the_role_the_event_is_lost_and_counted(aws: LocalAws) -> None:
-    name, bus = aws.bus()
-    url, queue = aws.queue(lets_in="events.amazonaws.com")
-    aws.rule(name, queue, {"source": ["lambda"]})
-    function = aws.function(ANSWERS)
+@pytest.mark.parametrize(
+    ("action", "answer"),
+    [("events:DescribeEventBus", "None"), ("events:PutEvents", "'x' * 262144")],
+    ids=["without PutEvents in the role", "too large for the bus"],
+)
+def test_an_event_that_can_not_be_put_on_the_bus_is_lost_and_counted(aws: LocalAws, action: str, answer: str) -> None:
+    bus, url = aws.heard({"source": ["lambda"]})
+    function = aws.function(f"def handler(event, context): return {answer}", allow(action, bus))
     aws.destinations(function, success=bus)
 
     aws.invoke_later(function, {})
 
     short = function.rsplit(":", 1)[-1]
-    count = wait_for(lambda: aws.metric("AWS/Lambda", "DestinationDeliveryFailures", FunctionName=short))
-    assert count == 1
+    assert wait_for(lambda: aws.metric("AWS/Lambda", "DestinationDeliveryFailures", FunctionName=short)) == 1
     assert aws.is_empty(url)
 
 
 def test_a_topic_and_a_function_can_be_destinations(aws: LocalAws) -> None:
     url, queue = aws.queue()
-    last = aws.function(ANSWERS, send(queue, "sqs:SendMessage"))
+    last = aws.function(ANSWERS, allow("sqs:SendMessage", queue))
     aws.destinations(last, success=queue)
     topic, _ = aws.topic(last)
-    middle = aws.function(ANSWERS, send(topic, "sns:Publish"))
+    middle = aws.function(ANSWERS, allow("sns:Publish", topic))
     aws.destinations(middle, success=topic)
-    first = aws.function(ANSWERS, send(middle, "lambda:InvokeFunction"))
+    first = aws.function(ANSWERS, allow("lambda:InvokeFunction", middle))
     aws.destinations(first, success=middle)
 
     aws.invoke_later(first, {"n": 1})
@@ -140,9 +130,7 @@ def test_a_topic_and_a_function_can_be_destinations(aws: LocalAws) -> None:
 
 def test_an_event_that_gets_too_old_is_given_up(aws: LocalAws) -> None:
     """MaximumEventAgeInSeconds is at least 60, and AWS waits as long before its first retry."""
-    url, queue = aws.queue()
-    function = aws.function(FAILS, send(queue, "sqs:SendMessage"))
-    aws.destinations(function, failure=queue, MaximumEventAgeInSeconds=60)
+    function, url = aws.reporting(FAILS, "failure", MaximumEventAgeInSeconds=60)
 
     aws.invoke_later(function, {})
 
@@ -153,7 +141,7 @@ def test_an_event_that_gets_too_old_is_given_up(aws: LocalAws) -> None:
 def test_a_dead_letter_queue_gets_the_event_itself(aws: LocalAws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq"""
     url, queue = aws.queue()
-    function = aws.function(FAILS, send(queue, "sqs:SendMessage"), DeadLetterConfig={"TargetArn": queue})
+    function = aws.function(FAILS, allow("sqs:SendMessage", queue), DeadLetterConfig={"TargetArn": queue})
 
     aws.invoke_later(function, {"n": 1})
 
@@ -176,7 +164,7 @@ def test_messages_run_at_the_same_time_and_the_publisher_does_not_wait(aws: Loca
     begun, go = tmp_path / "begun", tmp_path / "go"
     begun.mkdir()
     url, queue = aws.queue()
-    function = aws.function(HELD.format(begun=str(begun), go=str(go)), send(queue, "sqs:SendMessage"), Timeout=60)
+    function = aws.function(HELD.format(begun=str(begun), go=str(go)), allow("sqs:SendMessage", queue), Timeout=60)
     aws.destinations(function, success=queue)
     topic, _ = aws.topic(function)
 
@@ -197,9 +185,7 @@ def handler(event, context):
 
 
 def test_a_throttled_event_waits_and_uses_no_attempt(aws: LocalAws) -> None:
-    url, queue = aws.queue()
-    function = aws.function(SLOW, send(queue, "sqs:SendMessage"))
-    aws.destinations(function, success=queue, failure=queue)
+    function, url = aws.reporting(SLOW, "success", "failure")
     aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
 
     for number in range(2):
@@ -207,17 +193,3 @@ def test_a_throttled_event_waits_and_uses_no_attempt(aws: LocalAws) -> None:
 
     contexts = [aws.body(url)["requestContext"] for _ in range(2)]
     assert [(each["condition"], each["approximateInvokeCount"]) for each in contexts] == [("Success", 1)] * 2
-
-
-def test_an_event_too_large_for_the_bus_is_lost_and_counted(aws: LocalAws) -> None:
-    name, bus = aws.bus()
-    url, queue = aws.queue(lets_in="events.amazonaws.com")
-    aws.rule(name, queue, {"source": ["lambda"]})
-    function = aws.function("def handler(e, c): return 'x' * 262144", send(bus, "events:PutEvents"))
-    aws.destinations(function, success=bus)
-
-    aws.invoke_later(function, {})
-
-    short = function.rsplit(":", 1)[-1]
-    assert wait_for(lambda: aws.metric("AWS/Lambda", "DestinationDeliveryFailures", FunctionName=short)) == 1
-    assert aws.is_empty(url)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.local_stack.local_aws import ACCOUNT, LOGS, REGION, LocalAws, wait_for
+from tests.local_stack.local_aws import ACCOUNT, LOGS, REGION, LocalAws, allow, wait_for
 
 READS = {
     "sqs": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
     "kinesis": [
-        "kinesis:DescribeStream",
-        "kinesis:DescribeStreamSummary",
-        "kinesis:GetRecords",
-        "kinesis:GetShardIterator",
-        "kinesis:ListShards",
+        f"kinesis:{each}"
+        for each in ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
     ],
     "dynamodb": ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
 }
@@ -51,7 +47,7 @@ def reads(arn: str, service: str = "kinesis", without: str = "") -> dict[str, An
     """A statement with the rights to read a source, perhaps without one of them."""
     actions = [action for action in READS[service] if action != without]
     # The list of streams has no resource.
-    return {"Effect": "Allow", "Action": actions, "Resource": [arn, "*"] if service == "dynamodb" else arn}
+    return allow(actions, [arn, "*"] if service == "dynamodb" else arn)
 
 
 def result(aws: LocalAws, mapping: str) -> str:
@@ -61,10 +57,8 @@ def result(aws: LocalAws, mapping: str) -> str:
 def mapped(aws: LocalAws, function: str, arn: str, **settings: Any) -> str:
     if ":sqs:" not in arn:
         settings["StartingPosition"] = "TRIM_HORIZON"
-    mapping: str = aws.client("lambda").create_event_source_mapping(
-        FunctionName=function, EventSourceArn=arn, **settings
-    )["UUID"]
-    return mapping
+    made = aws.client("lambda").create_event_source_mapping(FunctionName=function, EventSourceArn=arn, **settings)
+    return str(made["UUID"])
 
 
 @pytest.mark.parametrize(
@@ -82,23 +76,19 @@ def test_a_role_without_any_one_of_the_rights_reads_nothing_and_with_all_it_does
             name, arn = table(aws)
             aws.client("dynamodb").put_item(TableName=name, Item={"id": {"S": "x"}})
     first, *others = READS[service]
-    role = aws.role(LOGS, reads(arn, service, without=first))
-    function = aws.function("def handler(event, context): print('taken')", Role=role)
+    function = aws.function("def handler(event, context): print('taken')", reads(arn, service, without=first))
+    name_of_role = aws.role_of(function)
     mapping = mapped(aws, function, arn)
-
-    def allow(*statements: dict[str, Any]) -> None:
-        document = json.dumps({"Version": "2012-10-17", "Statement": [LOGS, *statements]})
-        aws.client("iam").put_role_policy(RoleName=role.rpartition("/")[2], PolicyName="p", PolicyDocument=document)
 
     def is_told(action: str) -> bool:
         return result(aws, mapping) == f"PROBLEM: the function's role may not {action}"
 
     wait_for(partial(is_told, first))
     for action in others:
-        allow(reads(arn, service, without=action))
+        aws.let(name_of_role, LOGS, reads(arn, service, without=action))
         wait_for(partial(is_told, action))
     assert aws.log(function) == []
-    allow(reads(arn, service))
+    aws.let(name_of_role, LOGS, reads(arn, service))
     wait_for(lambda: "taken" in "".join(aws.log(function)))
 
 
@@ -114,8 +104,7 @@ def test_a_batch_that_fails_too_often_is_told_to_the_destination_as_the_document
     """https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
     name, arn = stream(aws)
     url, queue = aws.queue()
-    sends = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}
-    function = aws.function(FAILS, reads(arn), sends)
+    function = aws.function(FAILS, reads(arn), allow("sqs:SendMessage", queue))
     mapped(aws, function, arn, MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": queue}})
     put = aws.client("kinesis").put_record(StreamName=name, Data=b"x", PartitionKey="1")
     record = aws.body(url)

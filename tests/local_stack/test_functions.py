@@ -11,22 +11,16 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_stack.local_aws import PATIENCE, LocalAws, packed, wait_for
+from tests.local_stack.local_aws import PATIENCE, LocalAws, allow, packed, wait_for
 
 
-def test_a_function_is_active_once_it_is_created(aws: LocalAws) -> None:
+def test_a_function_is_active_once_it_is_created_and_updated_once_it_is_changed(aws: LocalAws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html"""
-    function = aws.function("def handler(event, context): pass")
-    configuration = aws.client("lambda").get_function_configuration(FunctionName=function)
-    assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
-
-
-def test_an_update_is_successful_once_it_is_made(aws: LocalAws) -> None:
-    client = aws.client("lambda")
-    function = aws.function("def handler(event, context): pass")
-    client.update_function_configuration(FunctionName=function, Timeout=7)
+    client, function = aws.client("lambda"), aws.function("def handler(event, context): pass")
     configuration = client.get_function_configuration(FunctionName=function)
-    assert configuration["LastUpdateStatus"] == "Successful"
+    assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
+    client.update_function_configuration(FunctionName=function, Timeout=7)
+    assert client.get_function_configuration(FunctionName=function)["LastUpdateStatus"] == "Successful"
 
 
 WAITS = """
@@ -101,6 +95,9 @@ def test_an_entry_of_256_kb_is_too_large(aws: LocalAws, more: dict[str, object])
     assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
+EMPTY = {"DataType": "String", "StringValue": ""}
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [
@@ -108,10 +105,7 @@ def test_an_entry_of_256_kb_is_too_large(aws: LocalAws, more: dict[str, object])
         ({"Message": "m", "Subject": "a\nb"}, "InvalidParameter"),
         ({"Message": "m", "Subject": "x" * 101}, "InvalidParameter"),
         ({"Message": "m", "Subject": "é"}, "InvalidParameter"),
-        (
-            {"Message": "m", "MessageAttributes": {"a": {"DataType": "String", "StringValue": ""}}},
-            "ParameterValueInvalid",
-        ),
+        ({"Message": "m", "MessageAttributes": {"a": EMPTY}}, "ParameterValueInvalid"),
     ],
 )
 def test_sns_refuses_what_its_reference_excludes(aws: LocalAws, message: dict[str, object], code: str) -> None:
@@ -120,10 +114,6 @@ def test_sns_refuses_what_its_reference_excludes(aws: LocalAws, message: dict[st
     with pytest.raises(ClientError) as refused:
         aws.client("sns").publish(TopicArn=topic, **message)
     assert refused.value.response["Error"]["Code"] == code
-
-
-def test_sns_takes_a_subject_of_100_characters(aws: LocalAws) -> None:
-    topic, _ = aws.topic()
     assert aws.client("sns").publish(TopicArn=topic, Message="m", Subject="x" * 100)["MessageId"]
 
 
@@ -140,8 +130,8 @@ def test_a_batch_of_parameters_needs_each_of_them_in_the_policy(aws: LocalAws) -
     for name in ("a", "b"):
         aws.client("ssm").put_parameter(Name=f"/batch/{name}", Value=name, Type="SecureString")
     arns = [f"arn:aws:ssm:us-east-1:000000000000:parameter/batch/{name}" for name in ("a", "b")]
-    allow = {"Effect": "Allow", "Action": "ssm:GetParameters", "Resource": arns}
-    assert aws.invoke(aws.function(READS, allow), ["/batch/a", "/batch/b"]) == (["a", "b"], None)
-    payload, error = aws.invoke(aws.function(READS, {**allow, "Resource": arns[:1]}), ["/batch/a", "/batch/b"])
+    both, one = (aws.function(READS, allow("ssm:GetParameters", some)) for some in (arns, arns[:1]))
+    assert aws.invoke(both, ["/batch/a", "/batch/b"]) == (["a", "b"], None)
+    payload, error = aws.invoke(one, ["/batch/a", "/batch/b"])
     assert error == "Unhandled"
     assert "ssm:GetParameters" in payload["errorMessage"]

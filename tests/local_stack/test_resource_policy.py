@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
-from email.message import Message
 
 import pytest
+import requests
 
-from tests.local_stack.local_aws import ACCOUNT, REGION, LocalAws, wait_for
+from tests.local_stack.local_aws import ACCOUNT, REGION, LocalAws, allow, wait_for
 
 ECHO = "def handler(event, context): return {'statusCode': 200, 'body': 'hello'}"
-
-
-def watched(aws: LocalAws) -> tuple[str, str]:
-    """A function, and the queue to which each asynchronous invocation of it reports."""
-    url, queue = aws.queue()
-    function = aws.function(ECHO, {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue})
-    aws.destinations(function, success=queue)
-    return function, url
 
 
 def failed_notifications(aws: LocalAws, topic: str) -> float:
@@ -27,7 +17,7 @@ def failed_notifications(aws: LocalAws, topic: str) -> float:
 
 
 def test_sns_is_refused_without_permission_and_does_not_retry(aws: LocalAws) -> None:
-    function, reports = watched(aws)
+    function, reports = aws.reporting(ECHO, "success")
     topic, _ = aws.topic(function, permit=False)
 
     aws.client("sns").publish(TopicArn=topic, Message="hello")
@@ -41,7 +31,7 @@ def test_sns_is_refused_without_permission_and_does_not_retry(aws: LocalAws) -> 
 
 
 def test_a_permission_for_another_topic_does_not_count(aws: LocalAws) -> None:
-    function, reports = watched(aws)
+    function, reports = aws.reporting(ECHO, "success")
     other, _ = aws.topic()
     topic, _ = aws.topic(function, permit=False)
     aws.permit(function, "sns.amazonaws.com", other)
@@ -52,16 +42,27 @@ def test_a_permission_for_another_topic_does_not_count(aws: LocalAws) -> None:
     assert aws.is_empty(reports)
 
 
+def publish_to_one_that_is_refused(aws: LocalAws, dead_letters: str) -> str:
+    """The topic's ARN."""
+    redrive = json.dumps({"deadLetterTargetArn": dead_letters})
+    topic, _ = aws.topic(aws.function(ECHO), permit=False, RedrivePolicy=redrive)
+    aws.client("sns").publish(TopicArn=topic, Message="hello")
+    return topic
+
+
 def test_what_sns_could_not_deliver_goes_to_the_subscriptions_dead_letters(aws: LocalAws) -> None:
     """https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html"""
     url, queue = aws.queue(lets_in="sns.amazonaws.com")
-    function, _ = watched(aws)
-    topic, _ = aws.topic(function, permit=False, RedrivePolicy=json.dumps({"deadLetterTargetArn": queue}))
-
-    aws.client("sns").publish(TopicArn=topic, Message="hello")
-
+    topic = publish_to_one_that_is_refused(aws, queue)
     kept = aws.body(url)
     assert (kept["Type"], kept["TopicArn"], kept["Message"]) == ("Notification", topic, "hello")
+
+
+def test_dead_letters_need_the_queues_permission(aws: LocalAws) -> None:
+    url, queue = aws.queue()
+    topic = publish_to_one_that_is_refused(aws, queue)
+    assert wait_for(lambda: failed_notifications(aws, topic)) == 1
+    assert aws.is_empty(url)
 
 
 def test_what_a_queue_does_not_take_from_sns_goes_to_the_subscriptions_dead_letters(aws: LocalAws) -> None:
@@ -82,17 +83,6 @@ def test_what_a_queue_does_not_take_from_sns_goes_to_the_subscriptions_dead_lett
     assert aws.is_empty(closed)
 
 
-def test_dead_letters_need_the_queues_permission(aws: LocalAws) -> None:
-    url, queue = aws.queue()
-    function, _ = watched(aws)
-    topic, _ = aws.topic(function, permit=False, RedrivePolicy=json.dumps({"deadLetterTargetArn": queue}))
-
-    aws.client("sns").publish(TopicArn=topic, Message="hello")
-
-    assert wait_for(lambda: failed_notifications(aws, topic)) == 1
-    assert aws.is_empty(url)
-
-
 def put(aws: LocalAws, bus: str) -> None:
     entry = {"EventBusName": bus, "Source": "shop", "DetailType": "order", "Detail": '{"id": 1}'}
     assert aws.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
@@ -100,7 +90,7 @@ def put(aws: LocalAws, bus: str) -> None:
 
 def test_a_rule_is_refused_without_permission(aws: LocalAws) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-lambda-permissions"""
-    function, reports = watched(aws)
+    function, reports = aws.reporting(ECHO, "success")
     bus, _ = aws.bus()
     rule = aws.rule(bus, function, {"source": ["shop"]})
 
@@ -117,7 +107,7 @@ def test_a_rule_is_refused_without_permission(aws: LocalAws) -> None:
 def test_what_a_rule_could_not_deliver_goes_to_the_targets_dead_letters(aws: LocalAws) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html"""
     url, queue = aws.queue(lets_in="events.amazonaws.com")
-    function, _ = watched(aws)
+    function = aws.function(ECHO)
     bus, _ = aws.bus()
     rule = aws.rule(bus, function, {"source": ["shop"]}, DeadLetterConfig={"Arn": queue})
 
@@ -158,72 +148,72 @@ def api_of(aws: LocalAws, function: str) -> str:
     return api
 
 
-def get(aws: LocalAws, api: str) -> tuple[int, str]:
-    status, text, _ = request(f"{aws.endpoint}/restapis/{api}/api/_user_request_/pets/7")
-    return status, text
+def get(aws: LocalAws, api: str) -> requests.Response:
+    return requests.get(f"{aws.endpoint}/restapis/{api}/api/_user_request_/pets/7", timeout=60)
 
 
-def request(url: str) -> tuple[int, str, Message]:
-    try:
-        with urllib.request.urlopen(url) as answer:
-            return answer.status, answer.read().decode(), answer.headers
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode(), error.headers
+def says_hello(answer: requests.Response) -> bool:
+    return (answer.status_code, answer.text) == (200, "hello")
+
+
+def let_in(aws: LocalAws, function: str, source: str) -> None:
+    aws.permit(function, "apigateway.amazonaws.com", f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{source}")
 
 
 def test_an_api_is_refused_without_permission(aws: LocalAws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html#apigateway-permissions"""
     function = aws.function(ECHO)
     api = api_of(aws, function)
-    assert get(aws, api) == (500, '{"message": "Internal server error"}')
+    answer = get(aws, api)
+    assert (answer.status_code, answer.json()) == (500, {"message": "Internal server error"})
 
-    aws.permit(function, "apigateway.amazonaws.com", f"arn:aws:execute-api:{REGION}:{ACCOUNT}:other/*")
-    assert get(aws, api)[0] == 500
+    for wrong in ("other/*", f"{api}/*/POST/pets/*"):
+        let_in(aws, function, wrong)
+        assert get(aws, api).status_code == 500
 
-    aws.permit(function, "apigateway.amazonaws.com", f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/*")
-    assert get(aws, api) == (200, "hello")
+    let_in(aws, function, f"{api}/*")
+    assert says_hello(get(aws, api))
 
 
 def test_an_api_with_method_and_path_in_the_permission_is_let_in(aws: LocalAws) -> None:
     function = aws.function(ECHO)
     api = api_of(aws, function)
-    source = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/*/GET/pets/*"
-    aws.permit(function, "apigateway.amazonaws.com", source)
-    assert get(aws, api) == (200, "hello")
+    let_in(aws, function, f"{api}/*/GET/pets/*")
+    assert says_hello(get(aws, api))
 
 
 @pytest.mark.parametrize(
-    ("source", "status"),
+    "source",
     [
-        ("def handler(event, context): raise ValueError('what only the log may say')", 502),
-        ("def handler(event, context): return 'no proxy response'", 502),
-        ("import nothing_like_this", 502),
+        "def handler(event, context): raise ValueError('what only the log may say')",
+        "def handler(event, context): return 'no proxy response'",
+        "import nothing_like_this",
     ],
 )
-def test_a_failing_function_answers_as_the_gateway_does(aws: LocalAws, source: str, status: int) -> None:
+def test_a_failing_function_answers_as_the_gateway_does(aws: LocalAws, source: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html (proxy_response.py)"""
     function = aws.function(source)
     api = api_of(aws, function)
-    aws.permit(function, "apigateway.amazonaws.com", f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/*")
+    let_in(aws, function, f"{api}/*")
     gateway = aws.client("apigateway")
     header = {"gatewayresponse.header.X-Mine": "'1'"}
     gateway.put_gateway_response(restApiId=api, responseType="DEFAULT_5XX", responseParameters=header)
     gateway.create_deployment(restApiId=api, stageName="api")
 
-    got, text, headers = request(f"{aws.endpoint}/restapis/{api}/api/_user_request_/pets/7")
+    answer = get(aws, api)
 
-    assert (got, json.loads(text), headers["X-Mine"]) == (status, {"message": "Internal server error"}, "1")
+    assert (answer.status_code, answer.headers["X-Mine"]) == (502, "1")
+    assert answer.json() == {"message": "Internal server error"}
 
 
 def test_a_throttled_function_is_a_500(aws: LocalAws) -> None:
     """Of the same page: "If the Lambda API rejects the invocation request, API Gateway returns a 500"."""
     function = aws.function(ECHO)
     api = api_of(aws, function)
-    aws.permit(function, "apigateway.amazonaws.com", f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/*")
+    let_in(aws, function, f"{api}/*")
     aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
-    status, text = get(aws, api)
-    assert (status, json.loads(text)) == (500, {"message": "Internal server error"})
+    answer = get(aws, api)
+    assert (answer.status_code, answer.json()) == (500, {"message": "Internal server error"})
 
 
 def test_a_role_of_the_account_needs_its_own_policy_only(aws: LocalAws) -> None:
@@ -233,8 +223,7 @@ import boto3
 def handler(event, context):
     return boto3.client("lambda").invoke(FunctionName=event)["StatusCode"]
 """
-    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function}
-    assert aws.invoke(aws.function(invokes, allow), function) == (200, None)
+    assert aws.invoke(aws.function(invokes, allow("lambda:InvokeFunction", function)), function) == (200, None)
     payload, error = aws.invoke(aws.function(invokes), function)
     assert error == "Unhandled"
     assert "lambda:InvokeFunction" in payload["errorMessage"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
 
 import pytest
 
-from tests.local_stack.local_aws import ACCOUNT, REGION, LocalAws, wait_for
+from tests.local_stack.local_aws import ACCOUNT, REGION, LocalAws, allow, policy, wait_for
 
 PASS = json.dumps({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
 ANY = {"source": ["test"]}
@@ -22,12 +21,9 @@ def put(aws: LocalAws, bus: str) -> str:
 
 
 def machine(aws: LocalAws) -> str:
-    role = aws.role(trusts="states.amazonaws.com")
-    name = f"machine-{uuid.uuid4().hex[:8]}"
-    arn: str = aws.client("stepfunctions").create_state_machine(name=name, definition=PASS, roleArn=role)[
-        "stateMachineArn"
-    ]
-    return arn
+    role, name = aws.role(trusts="states.amazonaws.com"), f"machine-{uuid.uuid4().hex[:8]}"
+    made = aws.client("stepfunctions").create_state_machine(name=name, definition=PASS, roleArn=role)
+    return str(made["stateMachineArn"])
 
 
 def started(aws: LocalAws, arn: str) -> list[str]:
@@ -37,15 +33,14 @@ def started(aws: LocalAws, arn: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("statement", "trusted"),
-    [({}, "events.amazonaws.com"), ({"Action": "states:StartExecution"}, "lambda.amazonaws.com")],
+    ("actions", "trusted"), [([], "events.amazonaws.com"), (["states:StartExecution"], "lambda.amazonaws.com")]
 )
 def test_a_role_that_does_not_allow_it_or_trusts_another_starts_nothing(
-    aws: LocalAws, statement: dict[str, Any], trusted: str
+    aws: LocalAws, actions: list[str], trusted: str
 ) -> None:
     url, letters = aws.queue(lets_in="events.amazonaws.com")
     target = machine(aws)
-    role = aws.role(*([{"Effect": "Allow", "Resource": target, **statement}] if statement else []), trusts=trusted)
+    role = aws.role(*(allow(action, target) for action in actions), trusts=trusted)
     bus, _ = aws.bus()
     aws.rule(bus, target, ANY, RoleArn=role, DeadLetterConfig={"Arn": letters})
     word = put(aws, bus)
@@ -55,9 +50,9 @@ def test_a_role_that_does_not_allow_it_or_trusts_another_starts_nothing(
 
 def test_a_role_that_allows_it_starts_the_machine_with_the_event(aws: LocalAws) -> None:
     target = machine(aws)
-    allows = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": target}
+    role = aws.role(allow("states:StartExecution", target), trusts="events.amazonaws.com")
     bus, _ = aws.bus()
-    aws.rule(bus, target, ANY, RoleArn=aws.role(allows, trusts="events.amazonaws.com"))
+    aws.rule(bus, target, ANY, RoleArn=role)
     word = put(aws, bus)
     (event,) = wait_for(lambda: started(aws, target))
     assert json.loads(event)["detail"]["word"] == word
@@ -72,14 +67,9 @@ def test_a_log_group_is_written_to_once_a_resource_policy_lets_events_in(aws: Lo
     aws.rule(bus, arn, ANY, DeadLetterConfig={"Arn": letters})
     refused = put(aws, bus)
     assert aws.body(url)["detail"]["word"] == refused
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-        "Resource": f"{arn}:*",
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    logs.put_resource_policy(policyName=group.rpartition("/")[2], policyDocument=policy)
+    actions, events = ["logs:CreateLogStream", "logs:PutLogEvents"], {"Service": "events.amazonaws.com"}
+    document = policy(allow(actions, f"{arn}:*", Principal=events))
+    logs.put_resource_policy(policyName=group.rpartition("/")[2], policyDocument=document)
     word = put(aws, bus)
     (line,) = wait_for(lambda: logs.filter_log_events(logGroupName=group)["events"])
     assert json.loads(line["message"])["detail"]["word"] == word

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import signed
-from tests.local_stack.local_aws import LocalAws
+from tests.local_stack.local_aws import LocalAws, allow
 
 SENDS = """
 import boto3
@@ -33,18 +33,17 @@ def mail(**more: Any) -> dict[str, Any]:
     }
 
 
-def allow(*resources: str, **condition: Any) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": list(resources)}
-    return statement | ({"Condition": condition} if condition else {})
-
-
 EXACT = {
     "StringEquals": {"ses:FromAddress": ["herald@mail.sends.example"]},
     "ForAllValues:StringEquals": {"ses:Recipients": ["owner@reads.example", "other@reads.example"]},
 }
 
 
-@pytest.fixture
+def may_send(*resources: str) -> dict[str, Any]:
+    return allow("ses:SendEmail", list(resources), Condition=EXACT)
+
+
+@pytest.fixture(autouse=True)
 def identities(aws: LocalAws) -> Iterator[None]:
     sesv2 = aws.client("sesv2")
     for name in ("sends.example", "reads.example"):
@@ -63,55 +62,45 @@ def sent(aws: LocalAws, statement: dict[str, Any], request: dict[str, Any]) -> s
     return str(payload)
 
 
-@pytest.mark.usefixtures("identities")
-def test_a_policy_of_exactly_this_identity_sender_and_recipient_is_enough(aws: LocalAws) -> None:
-    assert "@email.amazonses.com" in sent(aws, allow(IDENTITIES + "sends.example", **EXACT), mail())
-
-
-@pytest.mark.usefixtures("identities")
 @pytest.mark.parametrize(
-    ("statement", "request_", "refused"),
+    ("sets", "more"), [([], {}), ([SETS + "own"], {"ConfigurationSetName": "own"})], ids=["", "a configuration set"]
+)
+def test_a_policy_of_exactly_this_identity_sender_and_recipient_is_enough(
+    aws: LocalAws, sets: list[str], more: dict[str, Any]
+) -> None:
+    assert "@email.amazonses.com" in sent(aws, may_send(IDENTITIES + "sends.example", *sets), mail(**more))
+
+
+OTHER_RECIPIENT = {"ToAddresses": ["owner@reads.example"], "BccAddresses": ["x@elsewhere.example"]}
+
+
+@pytest.mark.parametrize(
+    ("identity", "more", "refused"),
     [
-        (allow(IDENTITIES + "reads.example", **EXACT), mail(), "identity/sends.example"),
-        (
-            allow(IDENTITIES + "sends.example", **EXACT),
-            mail(FromEmailAddress="root@sends.example"),
-            "identity/sends.example",
-        ),
-        (
-            allow(IDENTITIES + "sends.example", **EXACT),
-            mail(Destination={"ToAddresses": ["owner@reads.example"], "BccAddresses": ["x@elsewhere.example"]}),
-            "identity/sends.example",
-        ),
-        (allow(IDENTITIES + "sends.example", **EXACT), mail(ConfigurationSetName="own"), "configuration-set/own"),
+        ("reads.example", {}, "identity/sends.example"),
+        ("sends.example", {"FromEmailAddress": "root@sends.example"}, "identity/sends.example"),
+        ("sends.example", {"Destination": OTHER_RECIPIENT}, "identity/sends.example"),
+        ("sends.example", {"ConfigurationSetName": "own"}, "configuration-set/own"),
     ],
 )
 def test_another_identity_sender_recipient_or_configuration_set_is_refused(
-    aws: LocalAws, statement: dict[str, Any], request_: dict[str, Any], refused: str
+    aws: LocalAws, identity: str, more: dict[str, Any], refused: str
 ) -> None:
-    assert refused in sent(aws, statement, request_)
+    assert refused in sent(aws, may_send(IDENTITIES + identity), mail(**more))
 
 
-@pytest.mark.usefixtures("identities")
-def test_a_configuration_set_that_the_policy_names_is_allowed(aws: LocalAws) -> None:
-    statement = allow(IDENTITIES + "sends.example", SETS + "own", **EXACT)
-    assert "@email.amazonses.com" in sent(aws, statement, mail(ConfigurationSetName="own"))
-
-
-@pytest.mark.usefixtures("identities")
 def test_in_the_sandbox_the_recipients_identity_is_asked_for_too(aws: LocalAws) -> None:
     sesv2 = aws.client("sesv2")
     details = {"MailType": "TRANSACTIONAL", "WebsiteURL": "https://www.example.com"}
     sesv2.put_account_details(**details, ProductionAccessEnabled=False)
     try:
-        assert "identity/reads.example" in sent(aws, allow(IDENTITIES + "sends.example", **EXACT), mail())
-        both = allow(IDENTITIES + "sends.example", IDENTITIES + "reads.example", **EXACT)
+        assert "identity/reads.example" in sent(aws, may_send(IDENTITIES + "sends.example"), mail())
+        both = may_send(IDENTITIES + "sends.example", IDENTITIES + "reads.example")
         assert "@email.amazonses.com" in sent(aws, both, mail())
     finally:
         sesv2.put_account_details(**details, ProductionAccessEnabled=True)
 
 
-@pytest.mark.usefixtures("identities")
 def test_the_list_of_mails_says_where_an_answer_goes(aws: LocalAws) -> None:
     sesv2 = aws.client("sesv2")
     with_one = sesv2.send_email(**mail(ReplyToAddresses=["ada@example.com"]))["MessageId"]

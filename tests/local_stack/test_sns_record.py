@@ -9,10 +9,7 @@ from tests.local_stack.local_aws import LocalAws, sample, shape
 
 
 def delivered(aws: LocalAws, **message: Any) -> dict[str, Any]:
-    url, queue = aws.queue()
-    allow = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}
-    function = aws.function("def handler(event, context): return None", allow)
-    aws.destinations(function, success=queue)
+    function, url = aws.reporting("def handler(event, context): return None", "success")
     topic, subscription = aws.topic(function)
     aws.client("sns").publish(TopicArn=topic, **message)
     event: dict[str, Any] = aws.body(url)["requestPayload"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_stack.local_aws import LocalAws
+from tests.local_stack.local_aws import LocalAws, allow
 
 SOURCE = "def handler(event, context): return event"
-TRACES = {"Effect": "Allow", "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "Resource": "*"}
+TRACES = allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"])
 ACTIVE = {"Mode": "Active"}
 REFUSAL = "does not have permissions to call PutTraceSegments on XRAY"
 
@@ -24,13 +24,10 @@ def test_without_permission_a_function_is_not_created_with_tracing(aws: LocalAws
 
 
 def test_without_permission_tracing_is_not_switched_on_and_with_it_it_is(aws: LocalAws) -> None:
-    client, iam = aws.client("lambda"), aws.client("iam")
-    function = aws.function(SOURCE)
+    client, function = aws.client("lambda"), aws.function(SOURCE)
     with pytest.raises(ClientError, match=REFUSAL):
         client.update_function_configuration(FunctionName=function, TracingConfig=ACTIVE)
-    role = client.get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
-    document = json.dumps({"Version": "2012-10-17", "Statement": [TRACES]})
-    iam.put_role_policy(RoleName=role, PolicyName="traces", PolicyDocument=document)
+    aws.let(aws.role_of(function), TRACES)
     changed = client.update_function_configuration(FunctionName=function, TracingConfig=ACTIVE)
     assert changed["TracingConfig"] == ACTIVE
 
