@@ -32,22 +32,20 @@ from chalicelib.errors import (
     DeliveryIncompleteError,
 )
 from chalicelib.logic.delivery_types import Notifier
-from chalicelib.settings import Channel, Stage
+from chalicelib.settings import Stage
 from tests.contract.eventbridge import matches
-from tests.fakes import FUNCTION_ARN, FakeContainer, InMemoryMessages, RecordingNotifier, RefusingNotifier, message
+from tests.fakes import (
+    FUNCTION_ARN,
+    Context,
+    FakeContainer,
+    InMemoryMessages,
+    RecordingNotifier,
+    RefusingNotifier,
+    message,
+)
 
 SAMPLES = Path(__file__).parent / "samples"
 MESSAGE = message(name="MARKER-name", message="MARKER-message")
-
-
-class Context:
-    aws_request_id = "request-1"
-    function_name = "herald-local-destined"
-    memory_limit_in_mb = 512
-    invoked_function_arn = FUNCTION_ARN
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 def sample(name: str) -> Any:
@@ -58,13 +56,7 @@ def sample(name: str) -> Any:
 
 def stage(*, retry_uncertain: bool = True) -> Stage:
     local = stage_named("local")
-    kind = local.channels["pushover"]
-    return Stage(
-        local.name,
-        local.sites,
-        {"pushover": Channel("pushover", "pushover", retry_uncertain, kind.pause, kind.url)},
-        local.limits,
-    )
+    return local._replace(channels={"pushover": local.channels["pushover"]._replace(retry_uncertain=retry_uncertain)})
 
 
 @pytest.fixture(scope="session")
@@ -87,10 +79,8 @@ def sns_event(text: str, kind: str) -> dict[str, Any]:
     event: dict[str, Any] = sample("sns-event")
     sns = event["Records"][0]["Sns"]
     sns["Message"] = text
-    sns["MessageAttributes"] = {
-        "kind": {"Type": "String", "Value": kind},
-        "site": {"Type": "String", "Value": "default"},
-    }
+    attributes = {"kind": kind, "site": "default"}
+    sns["MessageAttributes"] = {name: {"Type": "String", "Value": value} for name, value in attributes.items()}
     sns["Subject"] = None
     return event
 
@@ -124,9 +114,7 @@ def run(
     composition = FakeContainer(it, messages=InMemoryMessages(), notifiers={"pushover": notifier})
     with override_container(composition):
         for number in range(runs):
-            context = Context()
-            context.aws_request_id = f"request-{number}"
-            answer = module.destined(copy.deepcopy(event), context)
+            answer = module.destined(copy.deepcopy(event), Context(f"request-{number}"))
     return answer
 
 

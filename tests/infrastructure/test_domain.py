@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
 from ops.aws import cloudformation
 from ops.config.loader import ConfigError, StageConfig, load
@@ -92,52 +90,45 @@ def test_a_mistake_is_named(table: str, options: str, name: str, said: str, tmp_
     assert said in str(error.value)
 
 
-def stack(status: str, **more: Any) -> dict[str, Any]:
-    made = {"StackName": NAME, "CreationTime": "2026-11-29T00:00:00Z", "StackStatus": status}
-    return {"Stacks": [{**made, **more}]}
+TIME = "2026-11-29T00:00:00Z"
+
+
+def stack(status: str) -> dict[str, Any]:
+    return {"Stacks": [{"StackName": NAME, "CreationTime": TIME, "StackStatus": status}]}
 
 
 def event(status: str, reason: str) -> dict[str, Any]:
     """As CloudFormation's page has it: the record stands in the reason."""
-    return {
-        "StackId": "1",
-        "EventId": "1",
-        "StackName": NAME,
-        "Timestamp": "2026-11-29T00:00:00Z",
-        "ResourceType": "AWS::CertificateManager::Certificate",
-        "ResourceStatus": status,
-        "ResourceStatusReason": reason,
-    }
+    made = {"StackId": "1", "EventId": "1", "StackName": NAME, "Timestamp": TIME}
+    kind = "AWS::CertificateManager::Certificate"
+    return {**made, "ResourceType": kind, "ResourceStatus": status, "ResourceStatusReason": reason}
 
 
 RECORD = "Content of DNS Record is: {Name: _a1.forms.example.com.,Type: CNAME,Value: _b2.acm-validations.aws.}"
 
 
-def test_a_stack_that_waits_for_a_persons_record_is_not_waited_for() -> None:
-    cfn = boto3.client("cloudformation", "eu-central-1", aws_access_key_id="key", aws_secret_access_key="secret")
-    with Stubber(cfn) as stub:
-        for reason in ("Resource creation Initiated", RECORD):
+def test_a_stack_that_waits_for_a_persons_record_is_not_waited_for(stubbed: Any) -> None:
+    cfn, stub = stubbed("cloudformation")
+    for reason in ("Resource creation Initiated", RECORD):
+        stub.add_response("describe_stacks", stack("CREATE_IN_PROGRESS"), {"StackName": NAME})
+        stub.add_response("describe_stack_events", {"StackEvents": [event("CREATE_IN_PROGRESS", reason)]})
+        if reason != RECORD:
             stub.add_response("describe_stacks", stack("CREATE_IN_PROGRESS"), {"StackName": NAME})
-            stub.add_response("describe_stack_events", {"StackEvents": [event("CREATE_IN_PROGRESS", reason)]})
-            if reason != RECORD:
-                stub.add_response("describe_stacks", stack("CREATE_IN_PROGRESS"), {"StackName": NAME})
-        slept: list[float] = []
-        api_domain.await_stack_or_record(cfn, NAME, "stack_create_complete", slept.append)
-        assert len(slept) == 1
-        # The next deployment sees at once what it waits for.
-        stub.add_response("describe_stacks", stack("UPDATE_IN_PROGRESS"), {"StackName": NAME})
-        stub.add_response("describe_stack_events", {"StackEvents": [event("CREATE_IN_PROGRESS", RECORD)]})
-        assert cloudformation.record_asked_for(cfn, NAME) == "_a1.forms.example.com. CNAME _b2.acm-validations.aws."
-        stub.assert_no_pending_responses()
+    slept: list[float] = []
+    api_domain.await_stack_or_record(cfn, NAME, "stack_create_complete", slept.append)
+    assert len(slept) == 1
+    # The next deployment sees at once what it waits for.
+    stub.add_response("describe_stacks", stack("UPDATE_IN_PROGRESS"), {"StackName": NAME})
+    stub.add_response("describe_stack_events", {"StackEvents": [event("CREATE_IN_PROGRESS", RECORD)]})
+    assert cloudformation.record_asked_for(cfn, NAME) == "_a1.forms.example.com. CNAME _b2.acm-validations.aws."
 
 
-def test_a_stack_that_fails_is_told_with_its_reason() -> None:
-    cfn = boto3.client("cloudformation", "eu-central-1", aws_access_key_id="key", aws_secret_access_key="secret")
+def test_a_stack_that_fails_is_told_with_its_reason(stubbed: Any) -> None:
+    cfn, stub = stubbed("cloudformation")
     failed = event("CREATE_FAILED", "Certificate validation timed out") | {"LogicalResourceId": "Certificate"}
-    with Stubber(cfn) as stub:
-        for _ in range(3):
-            stub.add_response("describe_stacks", stack("ROLLBACK_COMPLETE"), {"StackName": NAME})
-        stub.add_response("describe_stack_events", {"StackEvents": [failed]})
+    for _ in range(3):
         stub.add_response("describe_stacks", stack("ROLLBACK_COMPLETE"), {"StackName": NAME})
-        with pytest.raises(OpsError):
-            api_domain.await_stack_or_record(cfn, NAME, "stack_create_complete", lambda _: None)
+    stub.add_response("describe_stack_events", {"StackEvents": [failed]})
+    stub.add_response("describe_stacks", stack("ROLLBACK_COMPLETE"), {"StackName": NAME})
+    with pytest.raises(OpsError, match="Certificate validation timed out"):
+        api_domain.await_stack_or_record(cfn, NAME, "stack_create_complete", lambda _: None)

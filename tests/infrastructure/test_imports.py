@@ -23,6 +23,12 @@ MINE = {
     "app.on_failure": {"on_failure"},
 }
 ENTRY_POINTS = list(MINE)
+FOR_SOME_FORMS = (
+    *("chalicelib.texts", "chalicelib.logic.guessed_field_names", "chalicelib.logic.error_page"),
+    *("chalicelib.handlers.problem_documents", "chalicelib.handlers.openapi"),
+)
+READING = {"stored_messages", "aws", "dynamodb_items", "item_table", "message_table"}
+SENDING = {"dynamodb_items", "herald_client", "item_table", "message_table", "notifier_client"}
 
 
 def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = "") -> set[str]:
@@ -91,18 +97,7 @@ def test_nobody_loads_what_only_some_forms_need(modules: dict[str, set[str]], en
     """Parsing multipart, validating an address, and finding words: paid for by the request that needs them."""
     top = {name.partition(".")[0] for name in modules[entry_point]}
     assert not top & {"multipart", "email_validator", "dns"}
-    assert not any(
-        name.startswith(
-            (
-                "chalicelib.texts",
-                "chalicelib.logic.guessed_field_names",
-                "chalicelib.handlers.problem_documents",
-                "chalicelib.logic.error_page",
-                "chalicelib.handlers.openapi",
-            )
-        )
-        for name in modules[entry_point]
-    )
+    assert not any(name.startswith(FOR_SOME_FORMS) for name in modules[entry_point])
     # Requests brings idna along.
     assert "idna" not in top or entry_point == "app.notify_pushover"
 
@@ -128,22 +123,10 @@ def test_outside_lambda_the_client_is_botocores(root: Path) -> None:
     ("entry_point", "adapters"),
     [
         ("app.app", {"aws", "topic"}),
-        (
-            "app.destined",
-            {
-                "aws",
-                "dynamodb_items",
-                "herald_client",
-                "item_table",
-                "message_table",
-                "notifier_client",
-                "recent_activity",
-                "ring_budget",
-            },
-        ),
+        ("app.destined", SENDING | {"aws", "recent_activity", "ring_budget"}),
         ("app.notify_pushover", {"aws", "provider_http", "providers.pushover", "secrets"}),
-        ("app.get_message", {"stored_messages", "aws", "dynamodb_items", "item_table", "message_table"}),
-        ("app.list_messages", {"stored_messages", "aws", "dynamodb_items", "item_table", "message_table"}),
+        ("app.get_message", READING),
+        ("app.list_messages", READING),
     ],
 )
 def test_each_function_loads_only_its_own_adapters(
@@ -166,13 +149,9 @@ def test_an_unknown_entry_point_loads_nothing_more(root: Path) -> None:
 
 def test_the_import_rules_hold(root: Path) -> None:
     """pyproject.toml's [tool.importlinter]: the logic is pure, adapters know no handler, and so on."""
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     ran = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from importlinter.cli import lint_imports_command; lint_imports_command()",
-            "--no-cache",
-        ],
+        [sys.executable, "-c", program, "--no-cache"],
         cwd=root,
         env={"PATH": "", "PYTHONPATH": str(root)},
         capture_output=True,
@@ -184,57 +163,55 @@ def test_the_import_rules_hold(root: Path) -> None:
     assert "Contracts: " in ran.stdout
 
 
-HOOKED = """
+WITH_CHANNEL = """
 from chalicelib import stages
-from chalicelib.settings import Channel
-from tests.fakes import LIMITS, site
-from chalicelib.settings import Stage
-options = {"format": "standard", "signed": True, "headers": (), "priority": 0, "template": "", "longest": 0}
-own = Channel("own", "webhook", True, 5, "", options)
-stages.STAGES["hooked"] = Stage("hooked", {"default": site("default", "own")}, {"own": own}, LIMITS)
+from chalicelib.settings import Channel, Stage
+from tests.declared import declared_channel
+from tests.fakes import LIMITS, mail_channel, site
+options = {{"format": "standard", "signed": True, "headers": (), "priority": 0, "template": "", "longest": 0}}
+it = {channel}
+stages.STAGES["other"] = Stage("other", {{"default": site("default", it.name)}}, {{it.name: it}}, LIMITS)
 import sys
-for name in [name for name in sys.modules if name.startswith(("chalicelib.", "requests", "urllib3"))]:
+others = ("chalicelib.", "requests", "urllib3", "idna", "email_validator", "dns", "boto3", "ops", "pydantic")
+for name in [name for name in sys.modules if name.startswith(others)]:
     if name not in ("chalicelib.stages", "chalicelib.settings"):
         del sys.modules[name]
 """
-"""A stage with a webhook, put beside those of ``herald.toml``."""
+"""A stage with a channel that those of ``herald.toml`` have not, put beside them."""
+
+
+def loaded_by_notifier(root: Path, kind: str, channel: str) -> set[str]:
+    found = loaded(root, f"app.notify_{kind}", stage="other", before=WITH_CHANNEL.format(channel=channel))
+    assert {name for name in found if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
+    assert "chalicelib.adapters.aws.own_client" in found
+    return found
 
 
 def test_the_webhook_notifier_is_ready_with_its_own_adapters_and_no_other_function_has_them(
     root: Path, modules: dict[str, set[str]]
 ) -> None:
-    mine = loaded(root, "app.notify_webhook", stage="hooked", before=HOOKED)
+    mine = loaded_by_notifier(root, "webhook", 'Channel("own", "webhook", True, 5, "", options)')
     assert adapters_of(mine) == {"aws", "provider_http", "providers.webhook", "secrets"}
-    assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
-    assert {"requests", "standardwebhooks", "chalicelib.adapters.aws.own_client"} <= mine
-    for others in modules.values():
-        assert (
-            not {"standardwebhooks", "chalicelib.adapters.providers.webhook", "chalicelib.logic.webhook_request"}
-            & others
-        )
+    assert {"requests", "standardwebhooks"} <= mine
+    own = {"standardwebhooks", "chalicelib.adapters.providers.webhook", "chalicelib.logic.webhook_request"}
+    assert [entry_point for entry_point, others in modules.items() if own & others] == []
 
 
-KIND_ALONE = """
-from chalicelib import stages
-from chalicelib.settings import Stage
-from tests.declared import declared_channel
-from tests.fakes import LIMITS, site
-it = declared_channel("{kind}")
-stages.STAGES["declared"] = Stage("declared", {{"default": site("default", it.name)}}, {{it.name: it}}, LIMITS)
-import sys
-others = ("chalicelib.", "requests", "urllib3", "ops", "pydantic")
-for name in [name for name in sys.modules if name.startswith(others)]:
-    if name not in ("chalicelib.stages", "chalicelib.settings"):
-        del sys.modules[name]
-"""
-"""A stage with a channel of a declared kind, put beside those of ``herald.toml``."""
+def test_the_email_notifier_loads_neither_http_of_its_own_nor_what_only_some_addresses_need(
+    root: Path, modules: dict[str, set[str]]
+) -> None:
+    mine = loaded_by_notifier(root, "email", "mail_channel()")
+    assert adapters_of(mine) == {"aws", "providers.email"}
+    top = {name.partition(".")[0] for name in mine}
+    assert not top & {"requests", "urllib3", "idna", "email_validator", "boto3", "pydantic", "ops"}
+    own = {"chalicelib.logic.notification_mail", "chalicelib.adapters.providers.email"}
+    assert [entry_point for entry_point, others in modules.items() if own & others] == []
 
 
 @pytest.mark.parametrize("kind", HTTP)
 def test_the_notifier_of_a_declared_kind_has_its_own_provider_alone(root: Path, kind: str) -> None:
-    mine = loaded(root, f"app.notify_{kind}", stage="declared", before=KIND_ALONE.format(kind=kind))
+    mine = loaded_by_notifier(root, kind, f'declared_channel("{kind}")')
     assert adapters_of(mine) == {"aws", "http_notifier", "provider_http", f"providers.{kind}", "secrets"}
-    assert {name for name in mine if name.startswith("chalicelib.handlers.")} == {"chalicelib.handlers.notify"}
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)

@@ -13,6 +13,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,57 +57,46 @@ text = "Hello."
 
 MESSAGE_FILES = "chalicelib.logic.message_files"
 EVERYWHERE = (
-    "boto3",
-    "botocore.",
-    "s3transfer",
-    "dns",
-    "pydantic",
-    "ops",
-    "xml",
-    "email_validator",
-    "multipart",
-    "altcha",
+    *("boto3", "botocore.", "s3transfer", "dns", "pydantic", "ops", "xml", "email_validator", "multipart", "altcha"),
     MESSAGE_FILES,
 )
 FILES = (
-    "exifread",
-    "filetype",
-    "chalicelib.adapters.aws.own_s3",
-    "chalicelib.adapters.file_bucket",
-    "chalicelib.logic.attachments",
-    "chalicelib.logic.file_extensions",
-    "chalicelib.logic.exif",
-    "chalicelib.logic.file_names",
-    "chalicelib.logic.image_cleaning",
-    "chalicelib.logic.uploads",
+    *("exifread", "filetype", "chalicelib.adapters.aws.own_s3", "chalicelib.adapters.file_bucket"),
+    *("chalicelib.logic.attachments", "chalicelib.logic.file_extensions", "chalicelib.logic.exif"),
+    *("chalicelib.logic.file_names", "chalicelib.logic.image_cleaning", "chalicelib.logic.uploads"),
 )
 """What only a site that takes files needs; the stage here has none."""
 HTTP_OF_OTHERS = ("requests", "urllib3", "certifi", "charset_normalizer", "idna")
+MOST = (*EVERYWHERE, *HTTP_OF_OTHERS)
 FORBIDDEN = {
-    "app.app": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    "app.destined": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    "app.retry_due": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    "app.canary": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    "app.digest": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    "app.autoreply": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    "app.inbox": (*(name for name in EVERYWHERE if name != MESSAGE_FILES), *HTTP_OF_OTHERS, *FILES),
+    **dict.fromkeys(
+        (f"app.{name}" for name in ("app", "destined", "retry_due", "canary", "digest", "autoreply", "notify_email")),
+        MOST,
+    ),
+    "app.inbox": (*(name for name in MOST if name != MESSAGE_FILES), *FILES),
     "app.notify_pushover": (*EVERYWHERE, "standardwebhooks"),
-    "app.notify_email": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    **{
-        f"app.notify_{kind}": (*EVERYWHERE, "standardwebhooks", "chalicelib.logic.pushover_parameters") for kind in HTTP
-    },
-    "app.get_message": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),
-    "app.list_messages": (*EVERYWHERE, *HTTP_OF_OTHERS, "aws_lambda_powertools.utilities.data_classes"),
-    "app.get_message_url": (*EVERYWHERE, *HTTP_OF_OTHERS),
-    "app.on_success": (*EVERYWHERE, *HTTP_OF_OTHERS, "http.client"),
+    **dict.fromkeys(
+        (f"app.notify_{kind}" for kind in HTTP),
+        (*EVERYWHERE, "standardwebhooks", "chalicelib.logic.pushover_parameters"),
+    ),
+    "app.get_message": (*MOST, "aws_lambda_powertools.utilities.data_classes"),
+    "app.list_messages": (*MOST, "aws_lambda_powertools.utilities.data_classes"),
+    "app.get_message_url": MOST,
+    "app.on_success": (*MOST, "http.client"),
+    "app.on_failure": (*MOST, "http.client"),
     # ExifRead imports the standard library's XML, for data that Herald does not ask it for.
-    "app.examine": (*(name for name in EVERYWHERE if name not in ("xml", MESSAGE_FILES)), *HTTP_OF_OTHERS),
-    "app.on_failure": (*EVERYWHERE, *HTTP_OF_OTHERS, "http.client"),
+    "app.examine": tuple(name for name in MOST if name not in ("xml", MESSAGE_FILES)),
 }
 """What a function must not have loaded when it is ready for its first request: a module and all below it; with a dot at
 the end, only what is below it. A list is steadier than a timed test."""
 
-# Isolated (-I: no PYTHON* variables, no user site, no current folder) and without site-packages (-S).
+INSTALLED = {
+    *("altcha", "aws_lambda_powertools", "certifi", "chalice", "charset_normalizer", "email_validator", "exifread"),
+    *("filetype", "idna", "jinja2", "jmespath", "markupsafe", "multipart.pyc", "requests", "standardwebhooks"),
+    *("typing_extensions.pyc", "urllib3"),
+}
+"""What the requirements bring, by its name in the zip."""
+
 LOAD = """
 import json, os, sys
 task, runtime, handler = sys.argv[1:]
@@ -154,6 +144,32 @@ for name in ("requests", "standardwebhooks"):
 """
 
 
+def isolated(program: str, *arguments: object, **environ: str) -> str:
+    """What a program prints that runs without PYTHON* variables, user site and current folder (-I), and without
+    site-packages (-S)."""
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", program, *map(str, arguments)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def packed(project: Path, *options: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Make a project's zip, or skip the test where the package index can't be reached."""
+    command = [sys.executable, str(PROGRAM), *options]
+    ran = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300, check=False, **more)
+    unreachable = r"Could not find a version|ConnectionError|Max retries|NewConnection|error sending request"
+    if ran.returncode and re.search(unreachable, ran.stdout + ran.stderr):
+        pytest.skip("the package index can't be reached")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran
+
+
 @pytest.fixture(scope="session")
 def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip, from a copy of the project. Its dependencies come from the package index."""
@@ -168,19 +184,7 @@ def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "tests").mkdir()
     for name in ("ops", "tests"):
         (project / name / "secret.py").write_text("")
-    ran = subprocess.run(
-        [sys.executable, str(PROGRAM), "package", "--stage", "local", "out"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if ran.returncode and re.search(
-        r"Could not find a version|ConnectionError|Max retries|NewConnection", ran.stdout + ran.stderr
-    ):
-        pytest.skip("the package index can't be reached")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    ran = packed(project, "package", "--stage", "local", "out")
     assert "WARNING" not in ran.stderr.upper(), ran.stderr
     return project / "out" / "deployment.zip"
 
@@ -224,48 +228,22 @@ def test_the_runtimes_folder_holds_all_that_boto3_needs() -> None:
 
 
 def test_the_zip_holds_the_app_its_library_and_its_requirements_and_nothing_else(root: Path, names: set[str]) -> None:
-    ours = (
-        path
-        for suffix in ("py", "pem", "json", "html", "css", "svg")
-        for path in (root / "chalicelib").rglob(f"*.{suffix}")
-    )
+    suffixes = ("py", "pem", "json", "html", "css", "svg")
+    ours = (path for suffix in suffixes for path in (root / "chalicelib").rglob(f"*.{suffix}"))
     own = {"app.py"} | {path.relative_to(root).as_posix() for path in ours}
     top = {name.split("/")[0] for name in names}
-    installed = {
-        "aws_lambda_powertools",
-        "certifi",
-        "chalice",
-        "charset_normalizer",
-        "altcha",
-        "email_validator",
-        "exifread",
-        "filetype",
-        "idna",
-        "jinja2",
-        "jmespath",
-        "markupsafe",
-        "multipart.pyc",
-        "requests",
-        "standardwebhooks",
-        "typing_extensions.pyc",
-        "urllib3",
-    }
     metadata = {name for name in top if name.endswith((".dist-info", ".data"))}
     compiled = {name for name in top if name.endswith(".so")}
-    assert top - metadata - compiled - {"__pycache__"} == {"app.py", "chalicelib"} | installed
-    assert {
-        name for name in names if name.split("/")[0] in ("app.py", "chalicelib") and not name.endswith(".pyc")
-    } == own
+    assert top - metadata - compiled - {"__pycache__"} == {"app.py", "chalicelib"} | INSTALLED
+    sources = {name for name in names if name.split("/")[0] in ("app.py", "chalicelib")}
+    assert {name for name in sources if not name.endswith(".pyc")} == own
 
 
 def test_nothing_of_the_terminals_side_and_no_secret_is_in_the_zip(names: set[str]) -> None:
-    assert not [
-        name for name in names if name.split("/")[0] in ("ops", "tests", "infra", ".chalice", ".git", "docs", "web")
-    ]
-    assert not [name for name in names if name.endswith(("secret.py", ".toml", ".env", ".pem.key", "herald.toml"))]
-    assert not [
-        name for name in names if name.split("/")[0] in ("boto3", "botocore", "s3transfer", "pydantic", "click")
-    ]
+    others = {"ops", "tests", "infra", ".chalice", ".git", "docs", "web"}
+    others |= {"boto3", "botocore", "s3transfer", "pydantic", "click"}
+    assert not others & {name.split("/")[0] for name in names}
+    assert not [name for name in names if name.endswith(("secret.py", ".toml", ".env", ".pem.key"))]
 
 
 def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Path, tmp_path: Path) -> None:
@@ -276,16 +254,8 @@ def test_the_same_sources_make_the_same_zip_bit_for_bit(package: Path, root: Pat
     for path in sorted(other.rglob("*")):
         path.chmod(0o700)
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    ran = subprocess.run(
-        [sys.executable, str(PROGRAM), "--package"],
-        cwd=other,
-        env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "UV_OFFLINE": "1", "UV_NO_CACHE": "1"},
-        umask=0o077,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
+    environ = {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "UV_OFFLINE": "1", "UV_NO_CACHE": "1"}
+    ran = packed(other, "--package", env=os.environ | environ, umask=0o077)
     assert "pip does it, with the same hashes" in ran.stderr
     assert len(list((other / ".herald/packing").iterdir())) == 3, "everything was read and compiled once more"
     again = other / ".chalice" / "deployments" / ran.stdout.strip()
@@ -305,23 +275,7 @@ def test_the_bill_of_materials_names_what_is_in_the_zip_and_nothing_else(package
     locked = {f"pkg:pypi/{each.replace('==', '@')}" for lock in locks for each in packages.read_lock(lock.read_text())}
     assert set(components) <= locked
     assert {purl.partition("@")[0].removeprefix("pkg:pypi/") for purl in components} == {
-        "altcha",
-        "aws-lambda-powertools",
-        "certifi",
-        "chalice",
-        "charset-normalizer",
-        "email-validator",
-        "exifread",
-        "filetype",
-        "idna",
-        "jinja2",
-        "jmespath",
-        "markupsafe",
-        "multipart",
-        "requests",
-        "standardwebhooks",
-        "typing-extensions",
-        "urllib3",
+        name.removesuffix(".pyc").replace("_", "-") for name in INSTALLED
     }, "dnspython is left out of the zip"
     assert "unknown" not in text, "each says its licence"
 
@@ -377,16 +331,7 @@ def test_the_zip_and_the_runtime_are_enough_for_every_handler_and_it_loads_nothi
         "AWS_SECRET_ACCESS_KEY": "test",
         "LAMBDA_NOTIFICATIONS": "pushover=herald-local-notify_pushover",
     }
-    ran = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", LOAD, str(task), str(runtime), handler],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
+    told = json.loads(isolated(LOAD, task, runtime, handler, **environ))
     assert told["outside"] == {}
     assert told["entry"] == str(task / f"{handler.partition('.')[0]}.py")
     found = [
@@ -400,14 +345,7 @@ def test_the_zip_and_the_runtime_are_enough_for_every_handler_and_it_loads_nothi
 
 @pytest.mark.parametrize("program", [NEED, HOOK], ids=["a form that needs more", "a webhook, which no stage has"])
 def test_the_zip_is_enough_for_what_no_handler_loads_at_once(program: str, task: Path, runtime: Path) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", program, str(task), str(runtime)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
+    isolated(program, task, runtime)
 
 
 OF_ONES_OWN = """
@@ -437,27 +375,8 @@ def test_a_function_of_ones_own_finds_in_the_zip_what_it_takes_from_a_library(
     with (tmp_path / "project" / "app.py").open("a", encoding="utf-8") as app:
         app.write(OF_ONES_OWN)
     render.write(tmp_path / "project", render.generated(load(tmp_path / "project")))
-    packed = subprocess.run(
-        [sys.executable, str(PROGRAM), "--package"],
-        cwd=tmp_path / "project",
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if packed.returncode and re.search(
-        r"ConnectionError|Max retries|NewConnection|error sending request", packed.stderr
-    ):
-        pytest.skip("the package index can't be reached")
-    assert packed.returncode == 0, packed.stderr
-    with zipfile.ZipFile(tmp_path / "project" / ".chalice" / "deployments" / packed.stdout.strip()) as archive:
+    name = packed(tmp_path / "project", "--package").stdout.strip()
+    with zipfile.ZipFile(tmp_path / "project" / ".chalice" / "deployments" / name) as archive:
         archive.extractall(tmp_path / "task")
-    ran = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", CALL, str(tmp_path / "task"), str(runtime)],
-        env={"HERALD_STAGE": "local", "AWS_LAMBDA_FUNCTION_NAME": "mine", "AWS_DEFAULT_REGION": "eu-central-1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.stdout.split() == ["/found"], ran.stderr
+    environ = {"HERALD_STAGE": "local", "AWS_LAMBDA_FUNCTION_NAME": "mine", "AWS_DEFAULT_REGION": "eu-central-1"}
+    assert isolated(CALL, tmp_path / "task", runtime, **environ).split() == ["/found"]
