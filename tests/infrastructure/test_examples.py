@@ -115,13 +115,10 @@ def test_an_alarm_of_cloudwatch_becomes_a_notification(
 
 def test_a_step_of_github_signs_in_and_publishes(root: Path, tmp_path: Path) -> None:
     """With stand-ins for curl, which gets GitHub's token, and for the AWS CLI; jq is the real one."""
-    step = yaml.safe_load((root / "examples/github/notify.yml").read_text(encoding="utf-8"))["jobs"]["notify"]["steps"][
-        0
-    ]
-    for name, does in {
-        "curl": 'echo \'{"value": "token"}\'',
-        "aws": 'printf "%s\\n" "$@" > "$RUNNER_TEMP/called"',
-    }.items():
+    workflow = yaml.safe_load((root / "examples/github/notify.yml").read_text(encoding="utf-8"))
+    step = workflow["jobs"]["notify"]["steps"][0]
+    programs = {"curl": 'echo \'{"value": "token"}\'', "aws": 'printf "%s\\n" "$@" > "$RUNNER_TEMP/called"'}
+    for name, does in programs.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
     environ = {

@@ -13,10 +13,12 @@ from chalicelib.function_spec import FunctionSpec
 from chalicelib.functions import functions_of, grants_of
 from chalicelib.settings import Stage
 from ops.config.loader import LOCAL, load
+from ops.config.rules_subscribers_grants import GrantTable, grantable
 from ops.generate import render
 from ops.generate.check import mistakes, policy_faults, registered_by_app
 from ops.generate.registered_functions import otherwise, undeclared
 from ops.naming import AwsLocation
+from ops.templates import rules_subscribers_grants
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAGES = load(ROOT)
@@ -157,3 +159,14 @@ def test_app_py_registers_what_the_manifest_declares(stage: str) -> None:
     found, specs = registered_by_app(ROOT, stage), functions_of(STAGES[stage].stage)
     assert undeclared(found, [spec.name for spec in specs]) == []
     assert otherwise(found, {spec.name: spec.trigger.kind for spec in specs}) == []
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_parliament_finds_nothing_in_a_grant_of_everything_and_it_fits_a_managed_policy(partition: str) -> None:
+    """6,144 characters: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    stage = STAGES[LOCAL].stage
+    everything = GrantTable(functions=grantable(stage))
+    where = AwsLocation(partition, "eu-central-1", "123456789012")
+    text = json.dumps(rules_subscribers_grants.policy(everything, stage, where))
+    assert policy_faults(text) == []
+    assert len(text) < 6144

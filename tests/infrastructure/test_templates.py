@@ -20,6 +20,7 @@ from ops.deploy.release import foundation
 from ops.generate import render
 from ops.templates import alarms, file_bucket, resource_access, trigger_resources
 from ops.templates.function_directory import API_ADDRESS
+from tests.unit.test_config import GOOD
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATES = sorted((ROOT / "infra").glob("*.yaml"))
@@ -56,38 +57,74 @@ def cfn_lint(*paths: Path, regions: Sequence[str] = ()) -> subprocess.CompletedP
     )
 
 
+ADDED = """
+[[rule]]
+name = "inbox"
+action = "undeliverable"
+condition = ["RetriesExhausted", "EventAgeExceeded"]
+site = "default"
+kind = "contact"
+to = "sqs:inbox"
+
+[[rule]]
+name = "everything"
+to = "sns:team"
+
+[[rule]]
+name = "slack"
+condition = "RetriesExhausted"
+to = "lambda:slack:live"
+
+[[subscriber]]
+name = "copies"
+site = "default"
+raw = true
+to = "sqs:copies"
+
+[[subscriber]]
+name = "crm"
+to = "arn:aws:lambda:eu-central-1:123456789012:function:crm"
+
+[[grant]]
+name = "report"
+functions = ["list_messages", "notify_pushover", "get_message"]
+roles = ["nightly-report"]
+"""
+
+
 @pytest.fixture
-def with_alarms(tmp_path: Path) -> Path:
-    """The wiring template of a stage that has an address for its alarms."""
-    stages = {name: replace(config, alarms_to="owner@example.com") for name, config in load(ROOT).items()}
+def with_everything(tmp_path: Path) -> Path:
+    """The wiring template of a stage that has an address for its alarms, rules, subscribers and grants."""
+    (tmp_path / "herald.toml").write_text(GOOD + ADDED, encoding="utf-8")
+    stages = {name: replace(config, alarms_to="owner@example.com") for name, config in load(tmp_path).items()}
     path = tmp_path / "wiring-dev.yaml"
     path.write_text(render.generated(stages)[render.wiring_file("dev")], encoding="utf-8")
     return path
 
 
 @pytest.mark.full
-def test_cfn_lint_finds_nothing_in_any_template(with_alarms: Path) -> None:
+def test_cfn_lint_finds_nothing_in_any_template(with_everything: Path) -> None:
     assert len(TEMPLATES) >= 5
-    ran = cfn_lint(*TEMPLATES, with_alarms)
+    ran = cfn_lint(*TEMPLATES, with_everything)
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
 
 
 @pytest.mark.full
-def test_cfn_lint_would_find_a_mistake(with_alarms: Path) -> None:
+def test_cfn_lint_would_find_a_mistake(with_everything: Path) -> None:
     mistakes = {"notBreaching": "harmless", "EventBusName:": "EventBus:"}
-    text = with_alarms.read_text(encoding="utf-8")
+    text = with_everything.read_text(encoding="utf-8")
     for right, wrong in mistakes.items():
         assert right in text
         text = text.replace(right, wrong)
-    with_alarms.write_text(text, encoding="utf-8")
-    ran = cfn_lint(with_alarms)
+    with_everything.write_text(text, encoding="utf-8")
+    ran = cfn_lint(with_everything)
     assert "harmless" in ran.stdout
     assert "EventBus" in ran.stdout
     assert ran.returncode != 0
 
 
-def test_a_template_with_alarms_fits_any_partition_and_account(with_alarms: Path) -> None:
-    text = with_alarms.read_text(encoding="utf-8")
+def test_a_template_with_everything_fits_any_partition_and_account(with_everything: Path) -> None:
+    text = with_everything.read_text(encoding="utf-8")
     assert "arn:aws:" not in text
     assert not re.search(r"\d{12}|\w@\w", text)
 
