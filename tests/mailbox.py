@@ -240,12 +240,7 @@ def running(mailbox: Mailbox, shell: Shell = SHELL) -> Iterator[tuple[str, Sessi
 
 def many(number: int) -> Iterable[StoredMessage]:
     """Return delivered messages, one minute apart."""
+    delivered = {"pushover": Delivery(State.DELIVERED, 1)}
     for each in range(number):
         text = f"Message number {each}"
-        yield stored(
-            f"many-{each}",
-            MessageState.DELIVERED,
-            {"pushover": Delivery(State.DELIVERED, 1)},
-            ago=60 * each,
-            message=text,
-        )
+        yield stored(f"many-{each}", MessageState.DELIVERED, delivered, ago=60 * each, message=text)

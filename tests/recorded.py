@@ -27,14 +27,19 @@ class Call:
 
 def calls(lines: Iterable[str]) -> set[Call]:
     """Return the calls made under a role. Calls by people and tests, made as the account's root, are left out."""
-    found = set()
+    return {
+        Call(role, entry["action"], entry["resource"], entry["decision"] == "Allow")
+        for role, entry in _under_roles(lines)
+    }
+
+
+def _under_roles(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the role and the line of each call that was made under one."""
     for line in lines:
         entry = json.loads(line)
         kind, _, rest = entry["principal"].rpartition(":")[2].partition("/")
         if kind == "assumed-role":
-            role = rest.partition("/")[0]
-            found.add(Call(role, entry["action"], entry["resource"], entry["decision"] == "Allow"))
-    return found
+            yield rest.partition("/")[0], entry
 
 
 def other_clients(roles: Iterable[str], lines: Iterable[str]) -> list[str]:
@@ -43,19 +48,14 @@ def other_clients(roles: Iterable[str], lines: Iterable[str]) -> list[str]:
     Such a client is a substitute for the one used on AWS. Lambda's own logging and tracing for a function are left out,
     as they have no client.
     """
-    found = set()
-    for line in lines:
-        entry = json.loads(line)
-        kind, _, rest = entry["principal"].rpartition(":")[2].partition("/")
-        role = rest.partition("/")[0]
-        if (
-            kind == "assumed-role"
-            and role in roles
-            and not entry["action"].startswith(("logs:", "xray:"))
-            and entry["user_agent"] != OWN_CLIENT
-            and not entry["user_agent"].startswith(AWS_ITSELF)
-        ):
-            found.add(f"{role}: {entry['action']} by {entry['user_agent'] or 'an unnamed client'}")
+    found = {
+        f"{role}: {entry['action']} by {entry['user_agent'] or 'an unnamed client'}"
+        for role, entry in _under_roles(lines)
+        if role in roles
+        and not entry["action"].startswith(("logs:", "xray:"))
+        and entry["user_agent"] != OWN_CLIENT
+        and not entry["user_agent"].startswith(AWS_ITSELF)
+    }
     return sorted(found)
 
 

@@ -31,6 +31,14 @@ READING = {"stored_messages", "aws", "dynamodb_items", "item_table", "message_ta
 SENDING = {"dynamodb_items", "herald_client", "item_table", "message_table", "notifier_client"}
 
 
+def run(root: Path, environ: dict[str, str], program: str, *options: str) -> str:
+    """What a program prints in a fresh process that takes warnings for errors."""
+    command = [sys.executable, "-W", "error", "-c", program, *options]
+    ran = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
 def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = "") -> set[str]:
     """The modules that a fresh process has loaded when the function is ready for its first request.
 
@@ -47,17 +55,7 @@ def loaded(root: Path, entry_point: str, *, stage: str = "local", before: str = 
     }
     if entry_point == "app.destined":
         environ["LAMBDA_NOTIFICATIONS"] = "pushover=herald-local-notify_pushover"
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", before + PRINT],
-        cwd=root,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return set(json.loads(ran.stdout.splitlines()[-1]))
+    return set(json.loads(run(root, environ, before + PRINT).splitlines()[-1]))
 
 
 def adapters_of(modules: set[str]) -> set[str]:
@@ -150,17 +148,7 @@ def test_an_unknown_entry_point_loads_nothing_more(root: Path) -> None:
 def test_the_import_rules_hold(root: Path) -> None:
     """pyproject.toml's [tool.importlinter]: the logic is pure, adapters know no handler, and so on."""
     program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-    ran = subprocess.run(
-        [sys.executable, "-c", program, "--no-cache"],
-        cwd=root,
-        env={"PATH": "", "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "Contracts: " in ran.stdout
+    assert "Contracts: " in run(root, {"PATH": "", "PYTHONPATH": str(root)}, program, "--no-cache")
 
 
 WITH_CHANNEL = """

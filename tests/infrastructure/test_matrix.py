@@ -101,15 +101,8 @@ def test_every_function_and_grant_is_needed_in_some_configuration_and_each_condi
         for grant in spec.all_grants:
             assert any(grant.needed(stage) for stage in having), (spec.name, grant.sid)
     always = {spec.name for spec in FUNCTIONS if all(spec in functions_of(stage) for stage in found)}
-    assert {spec.name for spec in FUNCTIONS} - always == {
-        *(f"notify_{kind}" for kind in kinds()),
-        "get_message_url",
-        "inbox",
-        "canary",
-        "digest",
-        "examine",
-        "autoreply",
-    }
+    optional = ("get_message_url", "inbox", "canary", "digest", "examine", "autoreply")
+    assert {spec.name for spec in FUNCTIONS} - always == {*(f"notify_{kind}" for kind in kinds()), *optional}
 
 
 # Faults.
@@ -175,13 +168,10 @@ def test_every_arn_is_of_its_partition_region_and_account(where: AwsLocation) ->
 
 
 def test_no_template_names_a_partition_a_region_or_an_account() -> None:
-    texts = [
-        *templates(),
-        *((ROOT / f"infra/{name}.yaml").read_text(encoding="utf-8") for name in ("data", "foundation")),
-    ]
+    written = [(ROOT / f"infra/{name}.yaml").read_text(encoding="utf-8") for name in ("data", "foundation")]
     session = Session()
     regions = {region for name in PARTITIONS for region in session.get_available_regions("lambda", name)}
-    for text in texts:
+    for text in [*templates(), *written]:
         assert len(re.findall(r"\barn:", text)) == text.count("arn:${AWS::Partition}:")
         assert not [region for region in regions if region in text]
         assert not re.search(r"\b\d{12}\b", text)
@@ -227,17 +217,8 @@ def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: AwsLo
 def test_botocore_knows_no_region_of_china_with_ses_and_every_other_service_there() -> None:
     """Where one comes, ops/aws/partitions.py and docs/policies.md have something to take back."""
     services = (
-        "sesv2",
-        "sns",
-        "sqs",
-        "events",
-        "lambda",
-        "apigateway",
-        "dynamodb",
-        "ssm",
-        "logs",
-        "cloudwatch",
-        "xray",
+        *("sesv2", "sns", "sqs", "events", "lambda", "apigateway"),
+        *("dynamodb", "ssm", "logs", "cloudwatch", "xray"),
     )
     session = Session()
     for where, service in product(PLACES, services):

@@ -201,9 +201,3 @@ def test_send_event_publishes_the_attributes_that_destined_reads_and_nothing_of_
     assert template.count("$input") == 1
     assert "#if($input.params('mode') == 'fail')please%20fail#{else}hello%20world#end" in " ".join(template.split())
     assert method["Integration"]["PassthroughBehavior"] == "NEVER"
-
-
-def test_what_lambda_retries_is_within_what_lambda_allows() -> None:
-    for config in load(ROOT).values():
-        assert 0 <= config.stage.retry_times.lambda_retries <= 2
-        assert 60 <= config.stage.retry_times.lambda_age_seconds <= 21_600

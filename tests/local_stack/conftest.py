@@ -45,17 +45,9 @@ def person(scratch: Path) -> Path:
 @pytest.fixture(scope="session")
 def aws(scratch: Path, access_log: Path, person: Path) -> Iterator[LocalAws]:
     """A local AWS whose retries take a moment."""
-    port = free_port()
-    without = os.environ.get("HERALD_LOCAL_WITHOUT", "")
-    process = start(
-        port,
-        scratch / "session",
-        "--without",
-        without,
-        HERALD_LOCAL_RETRY_SECONDS="0.05,0.1",
-        HERALD_LOCAL_ACCESS_LOG=str(access_log),
-        HOME=str(person),
-        AWS_CONFIG_FILE=str(person / ".aws" / "config"),
-    )
+    port, without = free_port(), os.environ.get("HERALD_LOCAL_WITHOUT", "")
+    environ = {"HERALD_LOCAL_RETRY_SECONDS": "0.05,0.1", "HERALD_LOCAL_ACCESS_LOG": str(access_log)}
+    environ |= {"HOME": str(person), "AWS_CONFIG_FILE": str(person / ".aws" / "config")}
+    process = start(port, scratch / "session", "--without", without, **environ)
     yield LocalAws(port)
     stop(process)

@@ -201,15 +201,9 @@ def bucket(aws: LocalAws) -> str:
 
 def signer(aws: LocalAws) -> Any:
     """S3 takes no older signature for a bucket of today, which boto3 would use for links and forms."""
-    keys = signed.root(aws.endpoint)
-    return boto3.client(
-        "s3",
-        endpoint_url=aws.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=keys.access_key,
-        aws_secret_access_key=keys.secret_key,
-        config=Config(signature_version="s3v4"),
-    )
+    keys: Any = {name.lower(): value for name, value in credentials.keys(aws.endpoint).items()}
+    newer = Config(signature_version="s3v4")
+    return boto3.client("s3", endpoint_url=aws.endpoint, region_name="us-east-1", config=newer, **keys)
 
 
 @pytest.mark.parametrize(("origin", "allowed"), [("https://site.example", True), ("https://evil.example", False)])

@@ -176,17 +176,8 @@ def test_delete_forgets_faults_and_counts_but_not_the_phone(client: httpx.Client
     client.post(URL, data=message)
     command(client, {"do": "refuse"}, quota=5)
     client.delete(CONTROL)
-    assert counts(client) == {
-        "requests": 0,
-        "accepted": 0,
-        "rejected": 0,
-        "faulted": {},
-        "max_concurrent": 0,
-        "in_progress": 0,
-        "quota": 10_000,
-        "remaining": 10_000,
-        "pending": [],
-    }
+    nothing = dict.fromkeys(("requests", "accepted", "rejected", "max_concurrent", "in_progress"), 0)
+    assert counts(client) == nothing | {"faulted": {}, "quota": 10_000, "remaining": 10_000, "pending": []}
     assert len(client.get("/phone/messages.json").json()) == 1
 
 
