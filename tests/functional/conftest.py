@@ -24,10 +24,11 @@ os.environ["HERALD_STAGE"] = "local"
 import app as herald
 from chalicelib import composition
 from chalicelib.adapters.aws.botocore_client import Sdk
+from chalicelib.composition import override_container
 from chalicelib.current_stage import stage_named
 from chalicelib.settings import Stage
 from ops.generate import openapi
-from tests.fakes import Context
+from tests.fakes import Context, FakeContainer, Published, RecordingTopic, RefusingTopic
 from tests.openapi import Conformance
 
 
@@ -189,7 +190,7 @@ def api_event(root: Path) -> Callable[..., dict[str, Any]]:
     sample = json.loads((root / "tests/contract/samples/api-gateway-proxy-request.json").read_text())
 
     def make(
-        body: str, *, content_type: str = "application/json", base64: bool = False, accept: str = "*/*"
+        body: str | None, *, content_type: str = "application/json", base64: bool = False, accept: str = "*/*"
     ) -> dict[str, Any]:
         headers = {**sample["headers"], "Content-Type": content_type, "Accept": accept}
         return {
@@ -205,3 +206,53 @@ def api_event(root: Path) -> Callable[..., dict[str, Any]]:
         }
 
     return make
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Form:
+    """The form's address of a stage, and what was published there."""
+
+    def __init__(self, client: Client, stage: Stage, event: Callable[..., dict[str, Any]], topic: Any) -> None:
+        self.stage, self.topic = stage, topic
+        self._client, self._event = client, event
+
+    @property
+    def published(self) -> list[Published]:
+        found: list[Published] = self.topic.published
+        return found
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The one message that was published."""
+        (published,) = self.published
+        found: dict[str, Any] = json.loads(published.text)
+        return found
+
+    def container(self) -> FakeContainer:
+        return FakeContainer(self.stage, topic=self.topic)
+
+    def request(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> HTTPResponse:
+        with override_container(self.container()):
+            return self._client.http.request(method, path, headers=headers, body=body)
+
+    def post(self, body: bytes, headers: dict[str, str] = JSON, path: str = "/contact") -> HTTPResponse:
+        return self.request("POST", path, headers, body)
+
+    def by_gateway(self, body: str | None, **more: Any) -> dict[str, Any]:
+        """The answer of the function itself; ``more`` is of the event."""
+        with override_container(self.container()):
+            answer: dict[str, Any] = herald.app(self._event(body, **more), Context())
+        return answer
+
+
+@pytest.fixture
+def form(client: Client, local: Stage, api_event: Callable[..., dict[str, Any]]) -> Form:
+    return Form(client, local, api_event, RecordingTopic())
+
+
+@pytest.fixture
+def refusing_form(client: Client, local: Stage, api_event: Callable[..., dict[str, Any]]) -> Form:
+    """One whose topic takes nothing."""
+    return Form(client, local, api_event, RefusingTopic())

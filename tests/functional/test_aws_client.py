@@ -273,12 +273,7 @@ CALLS: list[tuple[str, str, dict[str, Any], Say]] = [
         Say(body=b'{"errorType": "X"}', headers={"X-Amz-Function-Error": "Unhandled"}),
     ),
     ("lambda", "invoke", {"FunctionName": "a/../b", "Payload": b"{}"}, Say()),
-    (
-        "lambda",
-        "invoke",
-        {"FunctionName": "f", "Payload": b"{}", "InvocationType": "Event"},
-        Say(status=202, body=b""),
-    ),
+    ("lambda", "invoke", {"FunctionName": "f", "Payload": b"{}", "InvocationType": "Event"}, Say(status=202, body=b"")),
     ("sesv2", "send_email", MAIL, Say(body=b'{"MessageId": "m"}')),
     (
         "sesv2",
@@ -449,10 +444,7 @@ def test_a_refusal_is_the_error_that_botocore_makes_of_it(
     assert len(service.got) == 2, "no redirect is followed"
 
 
-BROKEN = [
-    (Say(hang_up=True), PATIENCE, "ConnectionClosedError"),
-    (Say(hang=True), 0.05, "ReadTimeoutError"),
-]
+BROKEN = [(Say(hang_up=True), PATIENCE, "ConnectionClosedError"), (Say(hang=True), 0.05, "ReadTimeoutError")]
 
 
 @pytest.mark.parametrize(("say", "read", "reason"), BROKEN)

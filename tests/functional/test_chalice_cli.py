@@ -17,12 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from chalice.app import Chalice, CORSConfig, Cron, IAMAuthorizer
-from chalice.awsclient import (
-    LambdaClientError,
-    LambdaErrorContext,
-    ResourceDoesNotExistError,
-    TypedAWSClient,
-)
+from chalice.awsclient import LambdaClientError, LambdaErrorContext, ResourceDoesNotExistError, TypedAWSClient
 from chalice.config import Config
 from chalice.deploy.appgraph import ApplicationGraphBuilder
 from chalice.deploy.deployer import ChaliceDeploymentError, ResultsRecorder
@@ -228,10 +223,7 @@ def test_a_function_is_changed_once_it_is_neither_being_made_nor_changed() -> No
     assert client.journal == ["f function_active_v2", "f function_updated_v2", "f changed {'timeout': 1}"]
 
 
-@pytest.mark.parametrize(
-    ("asked", "mode"),
-    [({}, "PassThrough"), ({"TracingConfig": {"Mode": "Active"}}, "Active")],
-)
+@pytest.mark.parametrize(("asked", "mode"), [({}, "PassThrough"), ({"TracingConfig": {"Mode": "Active"}}, "Active")])
 def test_a_function_that_is_not_to_be_traced_any_more_is_told_so(asked: dict[str, Any], mode: str) -> None:
     told: list[dict[str, Any]] = []
     with_tracing_set(lambda client, name, settings: told.append(settings))(None, "f", {"Timeout": 1, **asked})
@@ -540,9 +532,7 @@ def test_what_was_known_before_stays_known_and_what_was_made_anew_is_laid_over_i
     with pytest.raises(ChaliceDeploymentError):
         deployer(Executor(*made, error=DENIED), recorder).deploy(config(tmp_path, *known), "dev")
     merged = role("r", "arn:new") | {"more": 1}
-    assert recorder.recorded == [
-        (results(merged, function("f"), API, function("g")), "dev", str(tmp_path)),
-    ]
+    assert recorder.recorded == [(results(merged, function("f"), API, function("g")), "dev", str(tmp_path))]
 
 
 def test_what_chalice_records_twice_of_one_resource_is_one(tmp_path: Path) -> None:

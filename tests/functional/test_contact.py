@@ -20,9 +20,9 @@ from chalicelib.composition import Topic, override_container
 from chalicelib.settings import Stage
 from chalicelib.texts import texts
 from tests.error_page import Page
-from tests.fakes import FUNCTION_ARN, NOW, FakeContainer, Published, RecordingTopic, RefusingTopic
+from tests.fakes import FUNCTION_ARN, NOW, FakeContainer, Published
+from tests.functional.conftest import JSON, Form
 
-JSON = {"Content-Type": "application/json"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 """What browsers send when a form is posted without JavaScript."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded", **BROWSER}
@@ -58,13 +58,6 @@ def site_with(stage: Stage, **changes: Any) -> Stage:
     return stage._replace(sites={**stage.sites, "default": stage.sites["default"]._replace(**changes)})
 
 
-def fields_of(topic: RecordingTopic) -> dict[str, str]:
-    """The fields of the one message that was published."""
-    assert len(topic.published) == 1
-    found: dict[str, str] = json.loads(topic.published[0].text)["fields"]
-    return found
-
-
 def page_of(response: Any) -> Page:
     """The error page, which nothing may execute or load from elsewhere."""
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -77,32 +70,18 @@ def page_of(response: Any) -> Page:
     return page
 
 
-@pytest.fixture
-def topic() -> RecordingTopic:
-    return RecordingTopic()
-
-
-def post(
-    client: Client,
-    local: Stage,
-    topic: Topic,
-    body: bytes,
-    headers: dict[str, str] | None = None,
-    path: str = "/contact",
-) -> Any:
-    with override_container(FakeContainer(local, topic=topic)):
-        return client.http.post(path, headers=JSON if headers is None else headers, body=body)
+def post(client: Client, stage: Stage, topic: Topic, body: bytes, path: str = "/contact") -> Any:
+    with override_container(FakeContainer(stage, topic=topic)):
+        return client.http.post(path, headers=JSON, body=body)
 
 
 # Twice is once
 
 
-def test_a_key_makes_the_same_id_for_the_same_message_and_another_for_any_other(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    def id_of(key: str, path: str = "/contact", stage: Stage = local, body: bytes = b'{"message": "Hi"}') -> str:
+def test_a_key_makes_the_same_id_for_the_same_message_and_another_for_any_other(form: Form) -> None:
+    def id_of(key: str, path: str = "/contact", body: bytes = b'{"message": "Hi"}') -> str:
         headers = {**JSON, **({"Idempotency-Key": key} if key else {})}
-        response = post(client, stage, topic, body, headers, path)
+        response = form.post(body, headers, path)
         assert response.status_code == 202
         return str(response.json_body["id"])
 
@@ -110,46 +89,35 @@ def test_a_key_makes_the_same_id_for_the_same_message_and_another_for_any_other(
     first = id_of(key)
     assert id_of(key) == first
     assert id_of(f"  {key} ") == first
-    assert json.loads(topic.published[0].text)["id"] == first
+    assert json.loads(form.published[0].text)["id"] == first
     assert id_of(key + "2") != first
     assert id_of(key, body=b'{"message": "Hi!"}') != first
-    other = local._replace(sites={**local.sites, "shop": local.sites["default"]._replace(name="shop")})
-    assert id_of(key, "/contact/shop", other) != first
+    sites = form.stage.sites
+    form.stage = form.stage._replace(sites={**sites, "shop": sites["default"]._replace(name="shop")})
+    assert id_of(key, "/contact/shop") != first
     assert len({id_of(""), id_of(""), id_of("   "), first}) == 4
     assert key not in first
 
 
-def test_a_refusal_of_a_form_of_web3forms_has_the_message_that_its_script_shows(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    response = post(client, local, topic, b'{"access_key": "k", "email": "nobody"}')
-    assert response.status_code == 422
-    assert response.json_body["success"] is False
-    assert response.json_body["message"] == "Some fields need another look."
+def test_a_form_of_web3forms_or_formsubmit_gets_what_its_scripts_read(form: Form) -> None:
+    refused = form.post(b'{"access_key": "k", "email": "nobody"}')
+    assert (refused.status_code, refused.json_body["success"]) == (422, False)
+    assert refused.json_body["message"] == "Some fields need another look."
+    accepted = form.post(body_of(**GOOD, _captcha="false", _template="table"))
+    assert (accepted.status_code, accepted.json_body["success"]) == (200, "true"), "a text, which they compare"
+    assert form.post(b'{"_captcha": "false"}').json_body["success"] == "false"
 
 
-def test_a_form_of_formsubmit_gets_success_as_the_text_that_its_scripts_compare(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    accepted = post(client, local, topic, body_of(**GOOD, _captcha="false", _template="table"))
-    assert (accepted.status_code, accepted.json_body["success"]) == (200, "true")
-    assert post(client, local, topic, b'{"_captcha": "false"}').json_body["success"] == "false"
-
-
-def test_a_form_that_was_written_for_two_services_pleases_both(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    response = post(client, local, topic, body_of(**GOOD, access_key="k"), path="/f/default")
+def test_a_form_that_was_written_for_two_services_pleases_both(form: Form) -> None:
+    response = form.post(body_of(**GOOD, access_key="k"), path="/f/default")
     assert (response.status_code, response.json_body["ok"], response.json_body["success"]) == (200, True, True)
 
 
 # Accepted
 
 
-def test_json_is_accepted_with_the_id_under_which_it_was_published(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    response = post(client, local, topic, body_of(**GOOD))
+def test_json_is_accepted_with_the_id_under_which_it_was_published(form: Form) -> None:
+    response = form.post(body_of(**GOOD))
     assert response.status_code == 202
     message_id = response.json_body["id"]
     assert UUID.fullmatch(message_id)
@@ -160,28 +128,19 @@ def test_json_is_accepted_with_the_id_under_which_it_was_published(
         f'{{"version":1,"id":"{message_id}","site":"default","received_at":{NOW},"fields":'
         '{"source":"home","name":"Юлия","email":"j@example.com","message":"Hi \\"you\\"\\n🚀"}}'
     )
-    assert topic.published == [Published(text, "default", "contact", "")]
+    assert form.published == [Published(text, "default", "contact", "")]
 
 
-def test_a_form_is_sent_on_to_the_sites_thanks_page(client: Client, local: Stage, topic: RecordingTopic) -> None:
-    response = post(client, local, topic, urlencode(GOOD).encode(), FORM)
-    assert response.status_code == 303
-    assert response.headers["Location"] == "http://127.0.0.1:8080/thanks.html"
-    assert response.body == b""
-    assert json.loads(topic.published[0].text)["fields"] == GOOD
-
-
-def test_nothing_that_is_sent_chooses_where_the_browser_goes_or_which_site_it_is(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
+def test_nothing_that_is_sent_chooses_where_the_browser_goes_or_which_site_it_is(form: Form) -> None:
     more = {"redirect": "https://evil.example", "_next": "https://evil.example/x"}
     own = {"thanks": "x", "site": "other", "id": "x"}
     headers = {**FORM, "Host": "evil.example", "X-Forwarded-Host": "evil.example", "Referer": "https://evil.example/"}
-    response = post(client, local, topic, urlencode(GOOD | more | own).encode(), headers)
-    assert response.headers["Location"] == "http://127.0.0.1:8080/thanks.html"
-    assert "evil" not in topic.published[0].text
-    assert topic.published[0].site == "default"
-    message = json.loads(topic.published[0].text)
+    response = form.post(urlencode(GOOD | more | own).encode(), headers)
+    assert (response.status_code, response.body) == (303, b"")
+    assert response.headers["Location"] == f"{HOME}/thanks.html"
+    assert "evil" not in form.published[0].text
+    assert form.published[0].site == "default"
+    message = form.message
     assert UUID.fullmatch(message["id"])
     assert (message["site"], message["fields"]) == ("default", GOOD | own), "what only looks like a setting is a field"
 
@@ -211,22 +170,15 @@ def test_nothing_that_is_sent_chooses_where_the_browser_goes_or_which_site_it_is
     ],
 )
 def test_who_asks_for_json_gets_json_and_a_browsers_form_gets_a_page(
-    client: Client,
-    local: Stage,
-    topic: RecordingTopic,
-    content_type: str,
-    body: bytes,
-    accept: str | None,
-    json_of_form: bool,
-    json_of_json: bool,
+    form: Form, content_type: str, body: bytes, accept: str | None, json_of_form: bool, json_of_json: bool
 ) -> None:
     wants_json = json_of_json if content_type == "application/json" else json_of_form
     headers = {"Content-Type": content_type} | ({"Accept": accept} if accept else {})
-    accepted = post(client, local, topic, body, headers)
-    refused = post(client, local, topic, body.replace(b"j@example.com", b"nobody").replace(b"j%40", b"%40"), headers)
+    accepted = form.post(body, headers)
+    refused = form.post(body.replace(b"j@example.com", b"nobody").replace(b"j%40", b"%40"), headers)
     assert (accepted.status_code, refused.status_code) == (202 if wants_json else 303, 422)
     assert refused.headers["Content-Type"] == ("application/problem+json" if wants_json else "text/html; charset=utf-8")
-    assert fields_of(topic) == GOOD
+    assert form.message["fields"] == GOOD
 
 
 SAFARI = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Origin": HOME}
@@ -255,99 +207,70 @@ SAFARI = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q
     ],
 )
 def test_a_script_gets_json_whatever_it_accepts_and_a_navigation_goes_on_to_a_page(
-    client: Client, local: Stage, topic: RecordingTopic, sent: dict[str, str], wants_json: bool
+    form: Form, sent: dict[str, str], wants_json: bool
 ) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded", **sent}
-    accepted = post(client, local, topic, urlencode(GOOD).encode(), headers)
-    refused = post(client, local, topic, b"message=", headers)
+    accepted = form.post(urlencode(GOOD).encode(), headers)
+    refused = form.post(b"message=", headers)
     assert (accepted.status_code, refused.status_code) == (202 if wants_json else 303, 422)
     assert refused.headers["Content-Type"] == ("application/problem+json" if wants_json else "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain;charset=UTF-8"}])
-def test_json_that_a_script_sent_without_its_type_is_accepted(
-    client: Client, local: Stage, topic: RecordingTopic, headers: dict[str, str]
-) -> None:
+def test_json_that_a_script_sent_without_its_type_is_accepted(form: Form, headers: dict[str, str]) -> None:
     """As by fetch with a text, XMLHttpRequest or navigator.sendBeacon, which no preflight comes before."""
     sent = {**headers, "Origin": HOME, "Sec-Fetch-Mode": "no-cors", "Accept": "*/*"}
-    assert post(client, local, topic, body_of(**GOOD), sent).status_code == 202
-    assert fields_of(topic) == GOOD
-    assert post(client, local, topic, body_of(**GOOD), sent | {"Origin": FOREIGN}).status_code == 403
+    assert form.post(body_of(**GOOD), sent).status_code == 202
+    assert form.message["fields"] == GOOD
+    assert form.post(body_of(**GOOD), sent | {"Origin": FOREIGN}).status_code == 403
 
 
-def test_a_form_that_declares_its_charset_is_read_in_it(client: Client, local: Stage, topic: RecordingTopic) -> None:
+def test_a_form_that_declares_its_charset_is_read_in_it(form: Form) -> None:
     body = b"message=" + quote_from_bytes("山田".encode("cp932")).encode() + b"&_charset_=Shift_JIS"
-    assert post(client, local, topic, body, FORM).status_code == 303
-    assert fields_of(topic) == {"message": "山田"}
-
-
-def test_a_charset_that_is_not_known_is_named_beside_its_field(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    response = post(client, local, topic, b"message=Hi&_charset_=utf-7", PROGRAM)
-    assert response.status_code == 422
-    assert [(error["field"], error["code"]) for error in response.json_body["errors"]] == [
-        ("_charset_", "unsupported_charset")
-    ]
-    page = page_of(post(client, local, topic, b"message=Hi&_charset_=utf-7", FORM))
-    assert page.values["message"] == "Hi"
-    assert topic.published == []
+    assert form.post(body, FORM).status_code == 303
+    assert form.message["fields"] == {"message": "山田"}
 
 
 @pytest.mark.parametrize("name", ["content-type", "CONTENT-TYPE", "Content-Type"])
-@pytest.mark.parametrize("value", ["application/json", "Application/JSON; Charset=UTF-8"])
-def test_header_names_and_media_types_are_read_in_any_letter_case(
-    client: Client, local: Stage, topic: RecordingTopic, name: str, value: str
-) -> None:
-    assert post(client, local, topic, body_of(**GOOD), {name: value}).status_code == 202
+def test_header_names_and_media_types_are_read_in_any_letter_case(form: Form, name: str) -> None:
+    assert form.post(body_of(**GOOD), {name: "Application/JSON; Charset=UTF-8"}).status_code == 202
 
 
-def test_each_submission_gets_its_own_id(client: Client, local: Stage, topic: RecordingTopic) -> None:
-    ids = {post(client, local, topic, body_of(**GOOD)).json_body["id"] for _ in range(5)}
-    assert len(ids) == 5
-
-
-def test_a_site_has_an_address_fields_and_a_page_of_its_own(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    blog = local.sites["default"]._replace(
-        name="blog", thanks="https://blog.example.com/danke", required=("email", "Tél")
-    )
-    stage = local._replace(sites={**local.sites, "blog": blog})
-    response = post(client, stage, topic, "email=a%40example.com&Tél=7".encode(), FORM, "/contact/blog")
+def test_a_site_has_an_address_fields_and_a_page_of_its_own(form: Form) -> None:
+    default = form.stage.sites["default"]
+    blog = default._replace(name="blog", thanks="https://blog.example.com/danke", required=("email", "Tél"))
+    form.stage = form.stage._replace(sites={"default": default, "blog": blog})
+    response = form.post("email=a%40example.com&Tél=7".encode(), FORM, "/contact/blog")
     assert response.headers["Location"] == "https://blog.example.com/danke"
-    assert topic.published[0].site == "blog"
-    assert json.loads(topic.published[0].text)["site"] == "blog"
-    refused = post(client, stage, topic, b"email=&message=Hi", PROGRAM, "/contact/blog")
+    assert form.published[0].site == "blog"
+    assert form.message["site"] == "blog"
+    refused = form.post(b"email=&message=Hi", PROGRAM, "/contact/blog")
     assert [(error["field"], error["code"]) for error in refused.json_body["errors"]] == [
         ("email", "REQUIRED_FIELD_EMPTY"),
         ("Tél", "REQUIRED_FIELD_MISSING"),
     ]
-    assert post(client, stage, topic, b"message=Hi", FORM, "/contact/default").status_code == 303
+    assert form.post(b"message=Hi", FORM, "/contact/default").status_code == 303
 
 
-def test_formsprees_address_is_the_same_as_ours(client: Client, local: Stage, topic: RecordingTopic) -> None:
-    response = post(client, local, topic, body_of(**GOOD), path="/f/default")
+def test_formsprees_address_is_the_same_as_ours(form: Form) -> None:
+    response = form.post(body_of(**GOOD), path="/f/default")
     assert response.status_code == 200, "for which scripts look that were written for it"
     assert (response.json_body["ok"], response.json_body["next"]) == (True, f"{HOME}/thanks.html")
-    assert (topic.published[0].site, fields_of(topic)) == ("default", GOOD)
-    refused = post(client, local, topic, b"{}", path="/f/default")
+    assert (form.published[0].site, form.message["fields"]) == ("default", GOOD)
+    refused = form.post(b"{}", path="/f/default")
     assert refused.json_body["error"] == "Some fields need another look."
-    assert post(client, local, topic, body_of(**GOOD), path="/f/nowhere").status_code == 404
+    assert form.post(body_of(**GOOD), path="/f/nowhere").status_code == 404
 
 
-def test_health_asks_nobody(client: Client, local: Stage) -> None:
-    with override_container(FakeContainer(local)):
-        response = client.http.get("/health")
+def test_health_asks_nobody(form: Form) -> None:
+    response = form.request("GET", "/health", {})
     assert (response.status_code, response.json_body) == (200, {"status": "ok"})
 
 
-def test_extra_fields_are_kept_in_the_order_sent_and_names_that_repeat_are_joined(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
+def test_extra_fields_are_kept_in_the_order_sent_and_names_that_repeat_are_joined(form: Form) -> None:
     body = "Größe=XL&interest=coding&message=Hi&interest=music&empty=".encode()
-    assert post(client, local, topic, body, PROGRAM).status_code == 202
-    assert list(fields_of(topic).items()) == [
+    assert form.post(body, PROGRAM).status_code == 202
+    assert list(form.message["fields"].items()) == [
         ("Größe", "XL"),
         ("interest", "coding, music"),
         ("message", "Hi"),
@@ -356,27 +279,22 @@ def test_extra_fields_are_kept_in_the_order_sent_and_names_that_repeat_are_joine
 
 
 @pytest.mark.parametrize("trap", ["_gotcha", "_honey", "botcheck", "bot-field"])
-def test_a_filled_honeypot_is_a_signal_and_the_answer_is_that_of_success(
-    client: Client, local: Stage, topic: RecordingTopic, trap: str
-) -> None:
-    response = post(client, local, topic, body_of(message="Hi", **{trap: "on"}))
-    unfilled = post(client, local, RecordingTopic(), body_of(message="Hi", **{trap: ""}))
-    assert response.status_code == unfilled.status_code
-    assert response.json_body | {"id": ""} == unfilled.json_body | {"id": ""}
-    assert json.loads(topic.published[0].text)["signals"] == ["honeypot"]
-    assert fields_of(topic) == {"message": "Hi"}
+def test_a_filled_honeypot_is_a_signal_and_the_answer_is_that_of_success(form: Form, trap: str) -> None:
+    filled, unfilled = (form.post(body_of(message="Hi", **{trap: value})) for value in ("on", ""))
+    assert filled.status_code == unfilled.status_code
+    assert filled.json_body | {"id": ""} == unfilled.json_body | {"id": ""}
+    message = json.loads(form.published[0].text)
+    assert (message["signals"], message["fields"]) == (["honeypot"], {"message": "Hi"})
 
 
-def test_fields_that_choose_a_recipient_are_ignored_and_reported(
-    client: Client, local: Stage, topic: RecordingTopic, log: Any
-) -> None:
+def test_fields_that_choose_a_recipient_are_ignored_and_reported(form: Form, log: Any) -> None:
     chosen = ["_cc", "_bcc", "_to", "cc", "bcc", "ccemail", "_autoresponse", "_webhook", "webhook"]
-    response = post(client, local, topic, body_of(message="Hi", **dict.fromkeys(chosen, "MARKER@evil.example")))
+    response = form.post(body_of(message="Hi", **dict.fromkeys(chosen, "MARKER@evil.example")))
     assert response.status_code == 200, "_autoresponse is FormSubmit's"
     assert response.json_body["ignored"] == chosen
-    assert fields_of(topic) == {"message": "Hi"}
+    assert form.message["fields"] == {"message": "Hi"}
     assert log.line("Accepted")["ignored"] == chosen
-    assert "MARKER" not in topic.published[0].text + log.text
+    assert "MARKER" not in form.published[0].text + log.text
 
 
 # Where the browser goes
@@ -385,41 +303,23 @@ def test_fields_that_choose_a_recipient_are_ignored_and_reported(
 @pytest.mark.parametrize(
     ("wanted", "next_page"),
     [
-        (f"{HOME}/done?a=b#c", f"{HOME}/done?a=b#c"),
         (f" {HOME}/done ", f"{HOME}/done"),
-        ("https://two.example.com/", "https://two.example.com/"),
         ("//two.example.com/", "https://two.example.com/"),
-        ("/done", f"{HOME}/done"),
-        ("https://two.example.com/ö", "https://two.example.com/%C3%B6"),
-        ("https://two.example.com:443/x", "https://two.example.com:443/x"),
-        *(
-            (wanted, f"{HOME}/thanks.html")
-            for wanted in (
-                "",
-                "https://evil.example/",
-                "https://two.example.com.evil.example/",
-                "https://two.example.com@evil.example/",
-                "https://evil.example\\@two.example.com/",
-                "http://two.example.com/",
-                "https://two.example.com:8443/",
-                "//evil.example/",
-                "javascript:alert(1)",
-                f"{HOME}/a\r\nSet-Cookie: a=b",
-                f"{HOME}/a\u2028b",
-                "https://[/",
-            )
-        ),
+        ("https://two.example.com:443/ö", "https://two.example.com:443/%C3%B6"),
+        ("", f"{HOME}/thanks.html"),
+        ("https://two.example.com@evil.example/", f"{HOME}/thanks.html"),
+        ("javascript:alert(1)", f"{HOME}/thanks.html"),
+        (f"{HOME}/a\r\nSet-Cookie: a=b", f"{HOME}/thanks.html"),
+        (f"{HOME}/a\u2028b", f"{HOME}/thanks.html"),
     ],
 )
 @pytest.mark.parametrize("name", ["_next", "redirect"])
-def test_a_form_leads_to_the_sites_own_origins_alone(
-    client: Client, local: Stage, topic: RecordingTopic, name: str, wanted: str, next_page: str
-) -> None:
-    stage = site_with(local, origins=(HOME, "https://two.example.com"))
+def test_a_form_leads_to_the_sites_own_origins_alone(form: Form, name: str, wanted: str, next_page: str) -> None:
+    form.stage = site_with(form.stage, origins=(HOME, "https://two.example.com"))
     fields = {"message": "Hi", name: wanted}
-    assert post(client, stage, topic, urlencode(fields).encode(), FORM).headers["Location"] == next_page
-    assert post(client, stage, topic, body_of(**fields)).json_body["next"] == next_page
-    assert {tuple(json.loads(one.text)["fields"]) for one in topic.published} == {("message",)}
+    assert form.post(urlencode(fields).encode(), FORM).headers["Location"] == next_page
+    assert form.post(body_of(**fields)).json_body["next"] == next_page
+    assert {tuple(json.loads(one.text)["fields"]) for one in form.published} == {("message",)}
 
 
 # Origins
@@ -429,46 +329,33 @@ def test_a_form_leads_to_the_sites_own_origins_alone(
     ("changes", "origin", "allowed"),
     [
         ({}, HOME, True),
-        ({"origins": (HOME, "https://two.example.com")}, "https://two.example.com", True),
         ({}, FOREIGN, False),
-        ({}, f"{HOME}.evil.example", False),
-        ({}, HOME.upper(), False),
-        ({}, f"{HOME}/", False),
         ({}, "null", False),
         ({"null_origin": True}, "null", True),
         ({}, "", False),
-        ({}, "*", False),
         ({}, "https://api.example.com", True),
         ({}, "https://api.example.com:8443", False),
     ],
 )
 @pytest.mark.parametrize("path", ["/contact", "/contact/default", "/f/default"])
 def test_only_the_sites_own_pages_and_ours_may_send(
-    client: Client,
-    local: Stage,
-    topic: RecordingTopic,
-    log: Any,
-    path: str,
-    changes: dict[str, Any],
-    origin: str,
-    allowed: bool,
+    form: Form, log: Any, path: str, changes: dict[str, Any], origin: str, allowed: bool
 ) -> None:
-    stage = site_with(local, **changes)
+    form.stage = site_with(form.stage, **changes)
     asked = {"Origin": origin, "Host": "api.example.com"}
-    with override_container(FakeContainer(stage, topic=topic)):
-        preflight = client.http.request("OPTIONS", path, headers={**asked, "Access-Control-Request-Method": "POST"})
-    assert topic.published == []
+    preflight = form.request("OPTIONS", path, {**asked, "Access-Control-Request-Method": "POST"})
+    assert form.published == []
     answers = [
         preflight,
-        post(client, stage, topic, body_of(**GOOD), {**JSON, **asked}, path),
-        post(client, stage, topic, urlencode(GOOD).encode(), {**FORM, **asked}, path),
-        post(client, stage, topic, b"{}", {**JSON, **asked}, path),
-        post(client, stage, topic, b"", {**FORM, **asked}, path),
+        form.post(body_of(**GOOD), {**JSON, **asked}, path),
+        form.post(urlencode(GOOD).encode(), {**FORM, **asked}, path),
+        form.post(b"{}", {**JSON, **asked}, path),
+        form.post(b"", {**FORM, **asked}, path),
     ]
     taken = 200 if path.startswith("/f/") else 202
     statuses = [204, taken, 303, 422, 422] if allowed else [403] * 5
     assert [answer.status_code for answer in answers] == statuses
-    assert len(topic.published) == (2 if allowed else 0)
+    assert len(form.published) == (2 if allowed else 0)
     for answer in answers:
         assert answer.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
         assert answer.headers["Vary"] == "Origin"
@@ -485,11 +372,10 @@ def test_only_the_sites_own_pages_and_ours_may_send(
         assert answers[1].json_body["errors"][0]["code"] == "forbidden_origin"
 
 
-def preflight(client: Client, stage: Stage, asked: str | None, origin: str = HOME) -> dict[str, str]:
+def preflight(form: Form, asked: str | None, origin: str = HOME) -> dict[str, str]:
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     headers |= {"Access-Control-Request-Headers": asked} if asked is not None else {}
-    with override_container(FakeContainer(stage)):
-        return dict(client.http.request("OPTIONS", "/contact", headers=headers).headers)
+    return dict(form.request("OPTIONS", "/contact", headers).headers)
 
 
 @pytest.mark.parametrize(
@@ -502,16 +388,16 @@ def preflight(client: Client, stage: Stage, asked: str | None, origin: str = HOM
         ("!#$%&'*+.^_`|~0-9AZ", "!#$%&'*+.^_`|~0-9AZ"),
     ],
 )
-def test_a_script_of_an_allowed_page_may_set_any_header(client: Client, local: Stage, asked: str, allowed: str) -> None:
-    headers = preflight(client, local, asked)
+def test_a_script_of_an_allowed_page_may_set_any_header(form: Form, asked: str, allowed: str) -> None:
+    headers = preflight(form, asked)
     assert headers["Access-Control-Allow-Headers"] == allowed
     assert "Access-Control-Allow-Credentials" not in headers
-    assert "Access-Control-Allow-Headers" not in preflight(client, local, asked, FOREIGN)
+    assert "Access-Control-Allow-Headers" not in preflight(form, asked, FOREIGN)
 
 
 @pytest.mark.parametrize("asked", ["", " , ", "a b", "a:b", "a\r\nSet-Cookie: x", "ü", "a,(b)", "a," * 600])
-def test_what_is_no_list_of_header_names_is_not_repeated(client: Client, local: Stage, asked: str) -> None:
-    assert preflight(client, local, asked) == preflight(client, local, None)
+def test_what_is_no_list_of_header_names_is_not_repeated(form: Form, asked: str) -> None:
+    assert preflight(form, asked) == preflight(form, None)
 
 
 @pytest.mark.parametrize(
@@ -527,10 +413,9 @@ def test_what_is_no_list_of_header_names_is_not_repeated(client: Client, local: 
 )
 @pytest.mark.parametrize("method", ["OPTIONS", "POST"])
 def test_the_log_names_a_page_that_was_refused_and_the_line_that_lets_it_in(
-    client: Client, local: Stage, log: Any, method: str, origin: str, named: str, hint: str
+    form: Form, log: Any, method: str, origin: str, named: str, hint: str
 ) -> None:
-    with override_container(FakeContainer(local)):
-        client.http.request(method, "/contact", headers={**JSON, "Origin": origin}, body=body_of(**GOOD))
+    form.request(method, "/contact", {**JSON, "Origin": origin}, body_of(**GOOD))
     line = log.line("Refused")
     assert (line["status"], line["site"], line["origin"]) == (403, "default", named)
     assert hint in line["hint"]
@@ -538,35 +423,31 @@ def test_the_log_names_a_page_that_was_refused_and_the_line_that_lets_it_in(
 
 
 @pytest.mark.parametrize("without_origin", [True, False])
-def test_whether_a_request_without_an_origin_is_accepted_is_the_sites_choice(
-    client: Client, local: Stage, topic: RecordingTopic, without_origin: bool
-) -> None:
-    stage = site_with(local, without_origin=without_origin)
-    response = post(client, stage, topic, body_of(**GOOD))
+def test_whether_a_request_without_an_origin_is_accepted_is_the_sites_choice(form: Form, without_origin: bool) -> None:
+    form.stage = site_with(form.stage, without_origin=without_origin)
+    response = form.post(body_of(**GOOD))
     assert response.status_code == (202 if without_origin else 403)
-    assert len(topic.published) == (1 if without_origin else 0)
+    assert len(form.published) == (1 if without_origin else 0)
     assert "Access-Control-Allow-Origin" not in response.headers
-    with override_container(FakeContainer(stage)):
-        assert client.http.request("OPTIONS", "/contact").status_code == 403, "that is no preflight"
+    assert form.request("OPTIONS", "/contact", {}).status_code == 403, "that is no preflight"
 
 
-def test_a_preflight_of_an_unknown_site_allows_nothing(client: Client, local: Stage) -> None:
-    with override_container(FakeContainer(local)):
-        response = client.http.request("OPTIONS", "/contact/nowhere", headers={"Origin": HOME})
+def test_a_preflight_of_an_unknown_site_allows_nothing(form: Form) -> None:
+    response = form.request("OPTIONS", "/contact/nowhere", {"Origin": HOME})
     assert response.status_code == 403
     assert not [name for name in response.headers if name.startswith("Access-Control-")]
 
 
-def test_a_page_that_may_send_can_read_that_the_topic_refused(client: Client, local: Stage) -> None:
-    response = post(client, local, RefusingTopic(), body_of(**GOOD), {**JSON, "Origin": HOME})
+def test_a_page_that_may_send_can_read_that_the_topic_refused(refusing_form: Form) -> None:
+    response = refusing_form.post(body_of(**GOOD), {**JSON, "Origin": HOME})
     assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (503, HOME)
     assert response.headers["Access-Control-Expose-Headers"] == "Retry-After", "and when it may try again"
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
-def test_no_page_of_elsewhere_may_read_a_header(client: Client, local: Stage, origin: str | None) -> None:
+def test_no_page_of_elsewhere_may_read_a_header(refusing_form: Form, origin: str | None) -> None:
     headers = {**JSON, **({"Origin": origin} if origin else {})}
-    response = post(client, local, RefusingTopic(), body_of(**GOOD), headers)
+    response = refusing_form.post(body_of(**GOOD), headers)
     assert not [name for name in response.headers if name.startswith("Access-Control-")]
 
 
@@ -579,52 +460,47 @@ OWN = {
 }
 
 
-def test_a_sites_own_words_are_said_to_programs_and_people(client: Client, local: Stage, topic: RecordingTopic) -> None:
-    stage = site_with(local, texts=OWN)
-    given = post(client, stage, topic, body_of(message=""))
+def test_a_sites_own_words_are_said_to_programs_and_people(form: Form) -> None:
+    form.stage = site_with(form.stage, texts=OWN)
+    given = form.post(body_of(message=""))
     assert given.json_body["errors"][0]["message"] == texts("en")["REQUIRED_FIELD_EMPTY"], "as nothing else is said"
-    given = post(client, stage, topic, b"{}")
+    given = form.post(b"{}")
     assert given.json_body["errors"][0]["message"] == "We can't guess it."
-    given = post(client, stage, topic, b"message=Hi", {**FORM, "HX-Request": "true"})
+    given = form.post(b"message=Hi", {**FORM, "HX-Request": "true"})
     assert "Got it!" in given.body.decode()
-    given = post(client, stage, topic, b"name=Ada", {**FORM, "Accept-Language": "he-IL"})
+    given = form.post(b"name=Ada", {**FORM, "Accept-Language": "he-IL"})
     assert (given.headers["Content-Language"], given.status_code) == ("he", 422)
     assert '<html lang="he" dir="rtl">' in given.body.decode()
     assert "ההודעה שלך לא נשלחה" in given.body.decode()
 
 
 @pytest.mark.parametrize(
-    ("form", "accept_language", "of_site", "language"),
+    ("wish", "accept_language", "of_site", "language"),
     [
-        ("", "", "en", "en"),
         ("", "", "de", "de"),
         ("", "de-AT,de;q=0.9,en;q=0.8", "en", "de"),
-        ("", "en;q=0.5, de;q=0.6", "en", "de"),
-        ("", "it, nonsense;q=x, *", "de", "de"),
-        ("", "de;q=0", "en", "en"),
         ("de", "en", "en", "de"),
-        ("en-GB", "de", "de", "en"),
         ("tlh", "de", "en", "de"),
     ],
 )
 def test_the_forms_wish_then_the_browsers_then_the_sites_choose_the_language(
-    client: Client, local: Stage, topic: RecordingTopic, form: str, accept_language: str, of_site: str, language: str
+    form: Form, wish: str, accept_language: str, of_site: str, language: str
 ) -> None:
-    stage = site_with(local, language=of_site)
+    form.stage = site_with(form.stage, language=of_site)
     said = {"en": "This field is required.", "de": "Dieses Feld wird benötigt."}[language]
     title = {"en": "Your message was not sent", "de": "Ihre Nachricht wurde nicht gesendet"}[language]
     asked = {"Accept-Language": accept_language} if accept_language else {}
-    fields = {"name": "Ada"} | ({"_language": form} if form else {})
-    document = post(client, stage, topic, body_of(**fields), {**JSON, **asked})
+    fields = {"name": "Ada"} | ({"_language": wish} if wish else {})
+    document = form.post(body_of(**fields), {**JSON, **asked})
     assert document.headers["Content-Language"] == language
     assert document.json_body["errors"][0]["message"] == said
-    page = page_of(post(client, stage, topic, urlencode(fields).encode(), {**FORM, **asked}))
+    page = page_of(form.post(urlencode(fields).encode(), {**FORM, **asked}))
     assert (page.language, page.heading, page.errors) == (language, title, {"message": said})
-    assert topic.published == []
+    assert form.published == []
 
 
-def test_the_forms_language_counts_when_the_topic_refused_too(client: Client, local: Stage) -> None:
-    response = post(client, local, RefusingTopic(), body_of(message="Hi", _language="de"))
+def test_the_forms_language_counts_when_the_topic_refused_too(refusing_form: Form) -> None:
+    response = refusing_form.post(body_of(message="Hi", _language="de"))
     assert (response.status_code, response.headers["Content-Language"]) == (503, "de")
 
 
@@ -632,14 +508,14 @@ def test_the_forms_language_counts_when_the_topic_refused_too(client: Client, lo
 
 
 def test_the_event_of_api_gateway_is_published_to_the_topic_of_the_functions_own_account(
-    module: ModuleType, local: Stage, stubbed: Stubbed, api_event: Callable[..., Any], context: Any
+    form: Form, stubbed: Stubbed
 ) -> None:
     sns, stub = stubbed("sns")
     sent: dict[str, Any] = {}
     sns.meta.events.register("before-parameter-build.sns.Publish", lambda params, **_: sent.update(params))
     stub.add_response("publish", {"MessageId": "m"})
-    with override_container(FakeContainer(local, topic=SnsTopic(sns, local.topic))):
-        response = module.app(api_event(json.dumps(GOOD)), context)
+    form.topic = SnsTopic(sns, form.stage.topic)
+    response = form.by_gateway(json.dumps(GOOD))
     assert response["statusCode"] == 202
     assert json.loads(sent.pop("Message"))["fields"] == GOOD
     assert sent == {
@@ -651,34 +527,22 @@ def test_the_event_of_api_gateway_is_published_to_the_topic_of_the_functions_own
     }
 
 
-def test_a_body_that_the_gateway_encoded_is_read(
-    module: ModuleType, local: Stage, topic: RecordingTopic, api_event: Callable[..., Any], context: Any
-) -> None:
-    event = api_event(base64.b64encode(body_of(**GOOD)).decode(), base64=True)
-    with override_container(FakeContainer(local, topic=topic)):
-        assert module.app(event, context)["statusCode"] == 202
-    assert json.loads(topic.published[0].text)["fields"] == GOOD
-    assert topic.published[0].function_arn == FUNCTION_ARN
+def test_a_body_that_the_gateway_encoded_is_read(form: Form) -> None:
+    answer = form.by_gateway(base64.b64encode(body_of(**GOOD)).decode(), base64=True)
+    assert (answer["statusCode"], form.message["fields"]) == (202, GOOD)
+    assert form.published[0].function_arn == FUNCTION_ARN
 
 
-def test_multipart_in_another_charset_is_read_as_the_gateway_encodes_it(
-    module: ModuleType, local: Stage, topic: RecordingTopic, api_event: Callable[..., Any], context: Any
-) -> None:
+def test_multipart_in_another_charset_is_read_as_the_gateway_encodes_it(form: Form, module: ModuleType) -> None:
     assert "multipart/form-data" in module.app.api.binary_types, "else the gateway would take it for UTF-8"
     body = parts(("message", "Grüße")).decode().encode("latin-1")
     content_type = "Multipart/Form-Data; Charset=ISO-8859-1; Boundary=XyZ"
-    event = api_event(base64.b64encode(body).decode(), base64=True, content_type=content_type)
-    with override_container(FakeContainer(local, topic=topic)):
-        assert module.app(event, context)["statusCode"] == 303
-    assert fields_of(topic) == {"message": "Grüße"}
+    answer = form.by_gateway(base64.b64encode(body).decode(), base64=True, content_type=content_type)
+    assert (answer["statusCode"], form.message["fields"]) == (303, {"message": "Grüße"})
 
 
-def test_a_request_without_any_body_is_refused(
-    module: ModuleType, local: Stage, topic: RecordingTopic, api_event: Callable[..., Any], context: Any
-) -> None:
-    event = api_event("") | {"body": None}
-    with override_container(FakeContainer(local, topic=topic)):
-        assert module.app(event, context)["statusCode"] == 400
+def test_a_request_without_any_body_is_refused(form: Form) -> None:
+    assert form.by_gateway(None)["statusCode"] == 400
 
 
 # Refused
@@ -688,7 +552,6 @@ def test_a_request_without_any_body_is_refused(
     ("headers", "body", "status", "errors"),
     [
         (JSON, b"{", 400, [("body", "not_json")]),
-        (JSON, b"[" * 20_000, 400, [("body", "not_json")]),
         (JSON, b"[]", 400, [("body", "not_an_object")]),
         (JSON, b'{"message": "\xff"}', 400, [("body", "not_in_charset")]),
         (
@@ -697,26 +560,10 @@ def test_a_request_without_any_body_is_refused(
             415,
             [("content-type", "unsupported_charset")],
         ),
-        (PROGRAM, b"message=%81", 400, [("body", "not_in_charset")]),
-        (PROGRAM | MULTIPART, b"Hi", 400, [("body", "not_multipart")]),
         (PROGRAM | MULTIPART, parts(("message", "Hi"))[:-6], 400, [("body", "not_multipart")]),
         ({**PROGRAM, "Content-Type": "multipart/form-data"}, parts(("message", "Hi")), 400, [("body", "no_boundary")]),
-        (
-            {"Content-Type": "application/json; charset=undefined"},
-            b"{}",
-            415,
-            [("content-type", "unsupported_charset")],
-        ),
         (JSON, b"a" * (64 * 1024 + 1), 413, [(None, "body_too_large")]),
         (PROGRAM, b"&".join(b"a%d=b" % n for n in range(51)), 413, [("body", "too_many_fields")]),
-        (PROGRAM, b"&".join(b"a%d=b" % n for n in range(5000)), 413, [("body", "too_many_fields")]),
-        (JSON, body_of(**{f"a{n}": "b" for n in range(51)}), 413, [("body", "too_many_fields")]),
-        (
-            {**PROGRAM, **MULTIPART},
-            parts(*((f"a{n}", "b") for n in range(51))),
-            413,
-            [("body", "too_many_fields")],
-        ),
         # Each quotation mark costs four bytes by the time it is in EventBridge.
         (
             PROGRAM,
@@ -724,7 +571,6 @@ def test_a_request_without_any_body_is_refused(
             413,
             [(None, "message_too_large")],
         ),
-        ({"Content-Type": "text/plain"}, b"Hi", 415, [("content-type", "unsupported_media_type")]),
         ({}, b"Hi", 415, [("content-type", "unsupported_media_type")]),
         ({**JSON, "Content-Encoding": "gzip"}, b"\x1f\x8b", 415, [("content-encoding", "unsupported_media_type")]),
         (JSON, b"{}", 422, [("message", "REQUIRED_FIELD_MISSING")]),
@@ -734,10 +580,8 @@ def test_a_request_without_any_body_is_refused(
         (JSON, body_of(message="Hi", email="nobody"), 422, [("email", "TYPE_EMAIL")]),
         (JSON, body_of(message="Hi", _replyto="nobody@"), 422, [("_replyto", "TYPE_EMAIL")]),
         (JSON, body_of(message={"a": 7}), 422, [("message", "TYPE_TEXT")]),
-        (JSON, body_of(message=[["a"]], name={"a": 1}), 422, [("message", "TYPE_TEXT"), ("name", "TYPE_TEXT")]),
         (JSON, body_of(message="x" * 10_241), 422, [("message", "too_long")]),
         (JSON, body_of(message="Hi", other="ü" * 5_121), 422, [("other", "too_large")]),
-        (JSON, body_of(message="Hi", other="x" * 10_241), 422, [("other", "too_large")]),
         ({**PROGRAM, **MULTIPART}, parts(("message", "Hi"), file="photo"), 422, [("photo", "NO_FILE_UPLOADS")]),
         (
             JSON,
@@ -748,15 +592,9 @@ def test_a_request_without_any_body_is_refused(
     ],
 )
 def test_a_bad_submission_is_a_problem_document_and_nothing_is_published(
-    client: Client,
-    local: Stage,
-    topic: RecordingTopic,
-    headers: dict[str, str],
-    body: bytes,
-    status: int,
-    errors: list[tuple[str | None, str]],
+    form: Form, headers: dict[str, str], body: bytes, status: int, errors: list[tuple[str | None, str]]
 ) -> None:
-    response = post(client, local, topic, body, headers)
+    response = form.post(body, headers)
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"
     problem = response.json_body
@@ -768,70 +606,55 @@ def test_a_bad_submission_is_a_problem_document_and_nothing_is_published(
     for error in problem["errors"]:
         assert error["message"].endswith(".")
         assert "{" not in error["message"] + problem["title"]
-    assert topic.published == []
+    assert form.published == []
 
 
 @pytest.mark.parametrize("lone", ["\\ud800", "\\udc00\\ud800"])
-def test_a_text_that_was_cut_within_an_emoji_is_taken_without_the_half_of_it(
-    client: Client, local: Stage, topic: RecordingTopic, lone: str
-) -> None:
-    response = post(client, local, topic, f'{{"message": "{lone}"}}'.encode())
+def test_a_text_that_was_cut_within_an_emoji_is_taken_without_the_half_of_it(form: Form, lone: str) -> None:
+    response = form.post(f'{{"message": "{lone}"}}'.encode())
     assert response.status_code == 202
-    assert set(fields_of(topic)["message"]) == {"\ufffd"}
+    assert set(form.message["fields"]["message"]) == {"\ufffd"}
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 @pytest.mark.parametrize(
-    "body",
-    [b'{"message": "", "x": "\\ud800"}', b'{"\\ud800": "x"}', b'{"\\ud800": {"x": 1}, "message": "Hi"}'],
+    "body", [b'{"message": "", "x": "\\ud800"}', b'{"\\ud800": "x"}', b'{"\\ud800": {"x": 1}, "message": "Hi"}']
 )
 def test_half_a_surrogate_pair_never_stands_in_an_answer_which_must_be_utf_8(
-    module: ModuleType,
-    local: Stage,
-    topic: RecordingTopic,
-    api_event: Callable[..., Any],
-    context: Any,
-    accept: str,
-    body: bytes,
+    form: Form, accept: str, body: bytes
 ) -> None:
-    with override_container(FakeContainer(local, topic=topic)):
-        response = module.app(api_event(body.decode(), accept=accept), context)
+    response = form.by_gateway(body.decode(), accept=accept)
     assert response["statusCode"] == 422
     assert response["body"].encode("utf-8")
-    assert topic.published == []
+    assert form.published == []
 
 
 @pytest.mark.parametrize("path", ["/contact/nowhere", "/contact/Default", "/contact/default%00", "/contact/.."])
-def test_an_unknown_site_is_404_whatever_is_sent(
-    client: Client, local: Stage, topic: RecordingTopic, path: str
-) -> None:
+def test_an_unknown_site_is_404_whatever_is_sent(form: Form, path: str) -> None:
     for headers in (JSON, PROGRAM, {}):
-        response = post(client, local, topic, body_of(**GOOD), headers, path)
+        response = form.post(body_of(**GOOD), headers, path)
         assert response.status_code == 404
         assert response.headers["Content-Type"] == "application/problem+json"
         assert response.json_body["errors"] == [{"code": "FORM_NOT_FOUND", "message": response.json_body["title"]}]
         assert b"nowhere" not in response.body
-    response = post(client, local, topic, body_of(**GOOD), FORM, path)
+    response = form.post(body_of(**GOOD), FORM, path)
     assert response.status_code == 404
     assert page_of(response).values == {name: text for name, text in GOOD.items() if name != "source"}
     assert b"nowhere" not in response.body
-    assert topic.published == []
+    assert form.published == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD"])
-def test_no_other_method_publishes(client: Client, local: Stage, topic: RecordingTopic, method: str) -> None:
-    with override_container(FakeContainer(local, topic=topic)):
-        response = client.http.request(method, "/contact?message=Hi", headers=JSON, body=body_of(**GOOD))
+def test_no_other_method_publishes(form: Form, method: str) -> None:
+    response = form.request(method, "/contact?message=Hi", JSON, body_of(**GOOD))
     assert response.status_code >= 400
-    assert topic.published == []
+    assert form.published == []
 
 
 # The page for a browser without JavaScript
 
 
-def test_the_page_names_each_mistake_beside_its_field_and_keeps_what_was_typed(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
+def test_the_page_names_each_mistake_beside_its_field_and_keeps_what_was_typed(form: Form) -> None:
     typed = {
         "form-name": "<contact>",
         "_next": f"{HOME}/done",
@@ -842,7 +665,7 @@ def test_the_page_names_each_mistake_beside_its_field_and_keeps_what_was_typed(
         "note": "\r\nfirst\r\nsecond",
         "message": "</textarea><script>alert(1)</script>" * 300,
     }
-    response = post(client, local, topic, urlencode(typed).encode(), FORM)
+    response = form.post(urlencode(typed).encode(), FORM)
     assert response.status_code == 422
     page = page_of(response)
     assert page.heading == "Your message was not sent"
@@ -858,24 +681,22 @@ def test_the_page_names_each_mistake_beside_its_field_and_keeps_what_was_typed(
     assert page.focus == ["_replyto"], "the first mistake"
     assert b"<script>" not in response.body
     assert b"<b>" not in response.body
-    assert topic.published == []
+    assert form.published == []
 
 
-def test_a_field_that_was_not_sent_at_all_is_offered(client: Client, local: Stage, topic: RecordingTopic) -> None:
-    page = page_of(post(client, local, topic, b"name=Ada", FORM))
+def test_a_field_that_was_not_sent_at_all_is_offered(form: Form) -> None:
+    page = page_of(form.post(b"name=Ada", FORM))
     assert page.values == {"name": "Ada", "message": ""}
     assert page.errors == {"message": "This field is required."}
 
 
-def test_what_the_page_sends_again_is_accepted_from_our_own_origin(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
+def test_what_the_page_sends_again_is_accepted_from_our_own_origin(form: Form) -> None:
     sent = parts(("name", "Юлия"), ("email", "j@"), ("message", 'Hi "you"\r\n🚀'), ("_gotcha", ""))
-    page = page_of(post(client, local, topic, sent, {**BROWSER, **MULTIPART, "Origin": HOME}))
+    page = page_of(form.post(sent, {**BROWSER, **MULTIPART, "Origin": HOME}))
     corrected = urlencode(page.values | {"email": "j@example.com"}).encode()
     headers = {**FORM, "Origin": "https://api.example.com", "Host": "api.example.com"}
-    assert post(client, local, topic, corrected, headers).status_code == 303
-    assert fields_of(topic) == {"name": "Юлия", "email": "j@example.com", "message": 'Hi "you"\n🚀'}
+    assert form.post(corrected, headers).status_code == 303
+    assert form.message["fields"] == {"name": "Юлия", "email": "j@example.com", "message": 'Hi "you"\n🚀'}
 
 
 @pytest.mark.parametrize(
@@ -887,23 +708,21 @@ def test_what_the_page_sends_again_is_accepted_from_our_own_origin(
     ],
 )
 def test_a_browser_gets_a_page_for_what_could_not_even_be_read(
-    client: Client, local: Stage, topic: RecordingTopic, headers: dict[str, str], body: bytes, status: int
+    form: Form, headers: dict[str, str], body: bytes, status: int
 ) -> None:
-    response = post(client, local, topic, body, headers)
+    response = form.post(body, headers)
     assert response.status_code == status
     page = page_of(response)
     assert (page.heading, page.values) == ("Your message was not sent", {})
-    assert topic.published == []
+    assert form.published == []
 
 
-def test_a_form_of_plain_text_comes_back_as_one_that_can_be_sent(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    response = post(client, local, topic, b"message=Hi\r\n", {**FORM, "Content-Type": "text/plain"})
+def test_a_form_of_plain_text_comes_back_as_one_that_can_be_sent(form: Form) -> None:
+    response = form.post(b"message=Hi\r\n", {**FORM, "Content-Type": "text/plain"})
     assert response.status_code == 415
     assert page_of(response).values == {"message": "Hi"}
     assert b'<button type="submit">' in response.body
-    assert topic.published == []
+    assert form.published == []
 
 
 @pytest.mark.parametrize(
@@ -911,31 +730,31 @@ def test_a_form_of_plain_text_comes_back_as_one_that_can_be_sent(
 )
 @pytest.mark.parametrize("photo", [False, True], ids=["", "with a file, which can't be taken"])
 def test_who_can_not_send_from_there_keeps_what_was_typed_and_is_led_back(
-    client: Client, local: Stage, topic: RecordingTopic, path: str, status: int, photo: bool
+    form: Form, path: str, status: int, photo: bool
 ) -> None:
     typed = (("name", "Ada"), ("message", 'Hi "you"\n<b>'), ("_gotcha", "trap"), ("phone", ""))
     body = parts(*typed, file="photo") if photo else parts(*typed)
-    response = post(client, local, topic, body, {**BROWSER, **MULTIPART, "Origin": "http://192.168.1.5:1313"}, path)
+    response = form.post(body, {**BROWSER, **MULTIPART, "Origin": "http://192.168.1.5:1313"}, path)
     assert response.status_code == status
     page = page_of(response)
     assert page.values == {"name": "Ada", "message": 'Hi "you"\n<b>'}
     assert '<a href="http://192.168.1.5:1313/">' in response.body.decode()
     # Our own origin may send, so a form here would get round what was just refused.
     assert not page.top.all("form", "button")
-    assert topic.published == []
+    assert form.published == []
 
 
-def test_who_sent_a_file_does_not_lose_what_was_typed(client: Client, local: Stage, topic: RecordingTopic) -> None:
+def test_who_sent_a_file_does_not_lose_what_was_typed(form: Form) -> None:
     body = parts(("name", "Ada"), ("message", "typed"), file="photo")
-    response = post(client, local, topic, body, {**BROWSER, **MULTIPART})
+    response = form.post(body, {**BROWSER, **MULTIPART})
     assert response.status_code == 422
     page = page_of(response)
     assert page.general == ["Files can't be sent with this form."]
     assert page.values == {"name": "Ada", "message": "typed"}
 
 
-def test_who_comes_while_the_topic_refuses_does_not_lose_what_was_typed(client: Client, local: Stage) -> None:
-    response = post(client, local, RefusingTopic(), urlencode(GOOD).encode(), FORM)
+def test_who_comes_while_the_topic_refuses_does_not_lose_what_was_typed(refusing_form: Form) -> None:
+    response = refusing_form.post(urlencode(GOOD).encode(), FORM)
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     assert page_of(response).values == GOOD
@@ -974,22 +793,14 @@ def broken_by(error: Exception) -> Callable[[Any, Stubber], None]:
 )
 @pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded"])
 def test_what_sns_did_not_accept_is_503_with_retry_after_and_never_a_success(
-    module: ModuleType,
-    local: Stage,
-    stubbed: Stubbed,
-    api_event: Callable[..., Any],
-    context: Any,
-    log: Any,
-    arrange: Callable[[Any, Stubber], None],
-    reason: str,
-    content_type: str,
+    form: Form, stubbed: Stubbed, log: Any, arrange: Callable[[Any, Stubber], None], reason: str, content_type: str
 ) -> None:
     sns, stub = stubbed("sns")
     arrange(sns, stub)
     wants_json = content_type.endswith("json")
     body = json.dumps(GOOD) if wants_json else urlencode(GOOD)
-    with override_container(FakeContainer(local, topic=SnsTopic(sns, local.topic))):
-        response = module.app(api_event(body, content_type=content_type), context)
+    form.topic = SnsTopic(sns, form.stage.topic)
+    response = form.by_gateway(body, content_type=content_type)
     assert response["statusCode"] == 503
     assert int(response["headers"]["Retry-After"]) > 0
     expected = "application/problem+json" if wants_json else "text/html; charset=utf-8"
@@ -1002,15 +813,12 @@ def test_what_sns_did_not_accept_is_503_with_retry_after_and_never_a_success(
     assert "MARKER" not in response["body"]
 
 
-def test_the_next_submission_is_accepted_once_sns_is_back(
-    module: ModuleType, local: Stage, stubbed: Stubbed, api_event: Callable[..., Any], context: Any
-) -> None:
+def test_the_next_submission_is_accepted_once_sns_is_back(form: Form, stubbed: Stubbed) -> None:
     sns, stub = stubbed("sns")
     stub.add_client_error("publish", "Throttled")
     stub.add_response("publish", {"MessageId": "m"})
-    with override_container(FakeContainer(local, topic=SnsTopic(sns, local.topic))):
-        statuses = [module.app(api_event(json.dumps(GOOD)), context)["statusCode"] for _ in range(2)]
-    assert statuses == [503, 202]
+    form.topic = SnsTopic(sns, form.stage.topic)
+    assert [form.by_gateway(json.dumps(GOOD))["statusCode"] for _ in range(2)] == [503, 202]
 
 
 class BrokenTopic:
@@ -1020,24 +828,24 @@ class BrokenTopic:
         raise ZeroDivisionError(text)
 
 
-def test_an_unexpected_fault_is_500_in_our_own_words_and_never_a_success(
-    client: Client, local: Stage, log: Any
-) -> None:
-    document = post(client, local, BrokenTopic(), body_of(**GOOD), {**JSON, "Origin": HOME})
+def test_an_unexpected_fault_is_500_in_our_own_words_and_never_a_success(form: Form, log: Any) -> None:
+    form.topic = BrokenTopic()
+    document = form.post(body_of(**GOOD), {**JSON, "Origin": HOME})
     assert document.status_code == 500
     assert document.headers["Content-Type"] == "application/problem+json"
     assert document.headers["Access-Control-Allow-Origin"] == HOME
     assert document.json_body["errors"] == [{"code": "unexpected", "message": document.json_body["title"]}]
     assert document.json_body["title"].startswith("Something went wrong on our side.")
-    page = page_of(post(client, local, BrokenTopic(), urlencode(GOOD).encode(), FORM))
+    page = page_of(form.post(urlencode(GOOD).encode(), FORM))
     assert page.values == GOOD
     assert [line["level"] for line in log.lines if line["message"] == "Unexpected"] == ["ERROR"] * 2
 
 
 def test_an_unexpected_fault_is_logged_without_what_the_visitor_typed(
-    client: Client, local: Stage, log: Any, capfd: pytest.CaptureFixture[str]
+    form: Form, log: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    post(client, local, BrokenTopic(), body_of(**MARKED))
+    form.topic = BrokenTopic()
+    form.post(body_of(**MARKED))
     out, err = capfd.readouterr()
     line = log.line("Unexpected")
     assert line["exception_name"] == "ZeroDivisionError", "what is needed to find the fault"
@@ -1095,8 +903,8 @@ MARKED = {
 )
 @pytest.mark.parametrize("accepting", [True, False])
 def test_nothing_that_a_visitor_typed_is_logged_and_no_problem_document_quotes_a_value(
-    client: Client,
-    local: Stage,
+    form: Form,
+    refusing_form: Form,
     log: Any,
     capfd: pytest.CaptureFixture[str],
     headers: dict[str, str],
@@ -1104,7 +912,7 @@ def test_nothing_that_a_visitor_typed_is_logged_and_no_problem_document_quotes_a
     path: str,
     accepting: bool,
 ) -> None:
-    response = post(client, local, RecordingTopic() if accepting else RefusingTopic(), body, headers, path)
+    response = (form if accepting else refusing_form).post(body, headers, path)
     out, err = capfd.readouterr()
     assert log.lines, "each request leaves a line"
     assert "marker" not in (log.text + out + err + str(response.headers)).lower()
@@ -1116,26 +924,23 @@ def test_nothing_that_a_visitor_typed_is_logged_and_no_problem_document_quotes_a
         assert "marker" not in json.dumps(answer).lower()
 
 
-def test_the_correlation_id_is_the_messages_id(client: Client, local: Stage, topic: RecordingTopic, log: Any) -> None:
-    message_id = post(client, local, topic, body_of(**GOOD)).json_body["id"]
+def test_the_correlation_id_is_the_messages_id(form: Form, log: Any) -> None:
+    message_id = form.post(body_of(**GOOD)).json_body["id"]
     line = log.line("Accepted")
     assert (line["correlation_id"], line["message_id"], line["site"]) == (message_id, message_id, "default")
 
 
-def test_a_submission_that_the_topic_refused_is_logged_under_its_own_id(client: Client, local: Stage, log: Any) -> None:
-    post(client, local, RefusingTopic(), body_of(**GOOD))
-    assert UUID.fullmatch(log.line("The topic did not accept the message")["correlation_id"])
-
-
-def test_outside_lambda_the_line_tells_a_developer_what_to_do(client: Client, local: Stage, log: Any) -> None:
-    post(client, local, RefusingTopic(), body_of(**GOOD))
-    assert "make run" in log.line("The topic did not accept the message")["hint"]
-
-
-def test_a_refused_submission_names_its_fields_and_status(
-    client: Client, local: Stage, topic: RecordingTopic, log: Any
+def test_a_submission_that_the_topic_refused_is_logged_under_its_own_id_with_what_a_developer_can_do(
+    refusing_form: Form, log: Any
 ) -> None:
-    post(client, local, topic, body_of(email="nobody"), {**JSON, "Accept-Language": "de"})
+    refusing_form.post(body_of(**GOOD))
+    line = log.line("The topic did not accept the message")
+    assert UUID.fullmatch(line["correlation_id"])
+    assert "make run" in line["hint"]
+
+
+def test_a_refused_submission_names_its_fields_and_status(form: Form, log: Any) -> None:
+    form.post(body_of(email="nobody"), {**JSON, "Accept-Language": "de"})
     line = log.line("Refused")
     assert (line["status"], line["problems"]) == (422, ["message: REQUIRED_FIELD_MISSING", "email: TYPE_EMAIL"])
 
@@ -1148,20 +953,17 @@ def test_a_refused_submission_names_its_fields_and_status(
     ],
 )
 def test_the_log_says_what_is_wrong_with_a_forms_method_or_address(
-    client: Client, local: Stage, log: Any, method: str, path: str, status: int, hint: str
+    form: Form, log: Any, method: str, path: str, status: int, hint: str
 ) -> None:
-    with override_container(FakeContainer(local)):
-        client.http.request(method, path, headers=JSON, body=body_of(**GOOD))
+    form.request(method, path, JSON, body_of(**GOOD))
     line = log.line("Refused")
     assert (line["status"], line["hint"]) == (status, hint)
     assert "marker" not in log.text
 
 
-def test_a_refused_submission_is_not_logged_under_the_id_of_the_message_before_it(
-    client: Client, local: Stage, topic: RecordingTopic, log: Any
-) -> None:
+def test_a_refused_submission_is_not_logged_under_the_id_of_the_message_before_it(form: Form, log: Any) -> None:
     """A warm function keeps its logger from one request to the next."""
-    message_id = post(client, local, topic, body_of(**GOOD)).json_body["id"]
-    post(client, local, topic, b"{}")
+    message_id = form.post(body_of(**GOOD)).json_body["id"]
+    form.post(b"{}")
     assert log.line("Accepted")["correlation_id"] == message_id
     assert log.line("Refused").get("correlation_id") != message_id

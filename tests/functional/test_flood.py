@@ -264,9 +264,7 @@ def named(it: Stage, what: str, people: int = 10) -> list[int]:
 
 @pytest.mark.parametrize("kill", [0, 0.2], ids=["quiet", "kills"])
 @pytest.mark.rehearse("2,000 messages", "a phone that a flood rings or silences")
-def test_junk_of_a_script_neither_silences_nor_costs_rings_and_who_writes_from_the_page_is_named(
-    kill: float,
-) -> None:
+def test_junk_of_a_script_neither_silences_nor_costs_rings_and_who_writes_from_the_page_is_named(kill: float) -> None:
     it, size = Stage(kill=kill), amount(100, 2_000)
     flood(it, size)
     it.let_pass(30 * MINUTE)
@@ -650,10 +648,6 @@ def test_of_a_refused_summary_the_next_run_of_its_event_tells_where_the_first_di
     it.clock.now += 6 * 3600
     flood(it, 40, people=1, first=100)
     told = it.tell(invocation=Invocation(event, "second run", it.clock.now + 120))
-    assert (told.action, told.messages, told.channels) == (
-        Action.UNDELIVERABLE,
-        counted,
-        {"pushover": State.REJECTED},
-    )
+    assert (told.action, told.messages, told.channels) == (Action.UNDELIVERABLE, counted, {"pushover": State.REJECTED})
     assert it.phone.summaries == []
     assert it.tell(invocation=Invocation("another event", "third run", it.clock.now + 120)).action is Action.DELIVERED
