@@ -216,7 +216,7 @@ class Form:
 
     def __init__(self, client: Client, stage: Stage, event: Callable[..., dict[str, Any]], topic: Any) -> None:
         self.stage, self.topic = stage, topic
-        self._client, self._event = client, event
+        self.client, self.event = client, event
 
     @property
     def published(self) -> list[Published]:
@@ -235,7 +235,7 @@ class Form:
 
     def request(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> HTTPResponse:
         with override_container(self.container()):
-            return self._client.http.request(method, path, headers=headers, body=body)
+            return self.client.http.request(method, path, headers=headers, body=body)
 
     def post(self, body: bytes, headers: dict[str, str] = JSON, path: str = "/contact") -> HTTPResponse:
         return self.request("POST", path, headers, body)
@@ -243,7 +243,7 @@ class Form:
     def by_gateway(self, body: str | None, **more: Any) -> dict[str, Any]:
         """The answer of the function itself; ``more`` is of the event."""
         with override_container(self.container()):
-            answer: dict[str, Any] = herald.app(self._event(body, **more), Context())
+            answer: dict[str, Any] = herald.app(self.event(body, **more), Context())
         return answer
 
 

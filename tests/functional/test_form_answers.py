@@ -7,11 +7,9 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from chalice.test import Client, HTTPResponse
+from chalice.test import HTTPResponse
 
-from chalicelib.composition import override_container
-from chalicelib.settings import Stage
-from tests.fakes import FakeContainer, RecordingTopic, RefusingTopic
+from tests.functional.conftest import Form
 
 HOME = "http://127.0.0.1:8080"
 FORM = "application/x-www-form-urlencoded"
@@ -22,25 +20,19 @@ HTMX_4 = {**FETCH, "Accept": "text/html", "HX-Request": "true", "HX-Source": "fo
 """htmx.org@4.0.1, ``#createCoreHeaders``."""
 
 
-@pytest.fixture
-def topic() -> RecordingTopic:
-    return RecordingTopic()
-
-
 def send(
-    client: Client, headers: dict[str, str], fields: dict[str, str], path: str = "/contact", origin: str = HOME
+    form: Form, headers: dict[str, str], fields: dict[str, str], path: str = "/contact", origin: str = HOME
 ) -> HTTPResponse:
     headers = {"Content-Type": FORM, "Origin": origin, "Accept-Language": "en", **headers}
-    return client.http.post(path, headers=headers, body=urlencode(fields).encode())
+    return form.post(urlencode(fields).encode(), headers, path)
 
 
 @pytest.mark.parametrize("headers", [HTMX_2, HTMX_4], ids=["1 and 2", "4"])
 def test_htmx_gets_a_piece_of_html_that_says_that_the_message_is_on_its_way(
-    client: Client, local: Stage, topic: RecordingTopic, headers: dict[str, str]
+    form: Form, headers: dict[str, str]
 ) -> None:
-    with override_container(FakeContainer(local, topic=topic)):
-        response = send(client, headers, {"message": "Hi"})
-    assert (response.status_code, len(topic.published)) == (200, 1)
+    response = send(form, headers, {"message": "Hi"})
+    assert (response.status_code, len(form.published)) == (200, 1)
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert response.body.decode() == '<p role="status" lang="en" dir="ltr">Thank you: your message is on its way.</p>'
     assert not [name for name in response.headers if name.startswith("HX-")], "it stands where the page has it put"
@@ -58,11 +50,10 @@ def test_htmx_gets_a_piece_of_html_that_says_that_the_message_is_on_its_way(
     ],
 )
 def test_an_error_is_put_where_htmx_shows_it_and_never_in_the_place_of_the_form(
-    client: Client, local: Stage, topic: RecordingTopic, headers: dict[str, str], status: int, place: str
+    form: Form, headers: dict[str, str], status: int, place: str
 ) -> None:
-    with override_container(FakeContainer(local, topic=topic)):
-        response = send(client, headers, {"email": "<b>nobody", "message": "Hi"})
-    assert (response.status_code, topic.published) == (status, [])
+    response = send(form, headers, {"email": "<b>nobody", "message": "Hi"})
+    assert (response.status_code, form.published) == (status, [])
     html = response.body.decode()
     assert 'role="alert"' in html
     assert "<li>Email: This is not an email address such as name@example.com.</li>" in html
@@ -77,21 +68,17 @@ def test_an_error_is_put_where_htmx_shows_it_and_never_in_the_place_of_the_form(
     assert ("nobody" in html) is (status == 200)
 
 
-def test_htmx_is_told_that_the_topic_refused_and_that_the_page_may_not_send(client: Client, local: Stage) -> None:
-    with override_container(FakeContainer(local, topic=RefusingTopic())):
-        refused = send(client, HTMX_4, {"message": "Hi"})
-        foreign = send(client, HTMX_2, {"message": "Hi"}, origin="https://evil.example")
+def test_htmx_is_told_that_the_topic_refused_and_that_the_page_may_not_send(refusing_form: Form, form: Form) -> None:
+    refused = send(refusing_form, HTMX_4, {"message": "Hi"})
+    foreign = send(form, HTMX_2, {"message": "Hi"}, origin="https://evil.example")
     assert refused.status_code == 503
     assert "Please send it again in a minute." in refused.body.decode()
     assert "This form may not be sent from that page." in foreign.body.decode()
     assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
-def test_a_boosted_form_goes_on_to_the_next_page_as_a_browsers_own_does(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
-    with override_container(FakeContainer(local, topic=topic)):
-        response = send(client, {**HTMX_2, "HX-Boosted": "true"}, {"message": "Hi", "_next": f"{HOME}/next.html"})
+def test_a_boosted_form_goes_on_to_the_next_page_as_a_browsers_own_does(form: Form) -> None:
+    response = send(form, {**HTMX_2, "HX-Boosted": "true"}, {"message": "Hi", "_next": f"{HOME}/next.html"})
     assert (response.status_code, response.headers["HX-Redirect"]) == (200, f"{HOME}/next.html")
     assert "HX-Redirect" in response.headers["Access-Control-Expose-Headers"].split(", ")
 
@@ -99,66 +86,49 @@ def test_a_boosted_form_goes_on_to_the_next_page_as_a_browsers_own_does(
 ORIGINAL = {"source": "Home page\nof the site", "name": "Ada", "email": "n/a", "description": "Hi\nthere"}
 
 
-def original(client: Client, **changes: str) -> HTTPResponse:
-    return client.http.post("/contact", headers={}, body=json.dumps({**ORIGINAL, **changes}).encode())
+def original(form: Form) -> HTTPResponse:
+    return form.post(json.dumps(ORIGINAL).encode(), {})
 
 
-def test_a_client_of_the_predecessor_is_served_as_before(client: Client, local: Stage, topic: RecordingTopic) -> None:
-    with override_container(FakeContainer(local, topic=topic)):
-        response = original(client)
+def test_a_client_of_the_predecessor_is_served_as_before(form: Form) -> None:
+    response = original(form)
     assert response.status_code == 200
     assert response.json_body["http_code"] == 200
     assert response.json_body["message"] == "Thank you: your message is on its way."
-    [published] = topic.published
-    assert json.loads(published.text)["fields"] == {
-        "source": "Home page of the site",
-        "name": "Ada",
-        "email": "n/a",
-        "message": "Hi\nthere",
-    }
+    kept = {"source": "Home page of the site", "name": "Ada", "email": "n/a", "message": "Hi\nthere"}
+    assert form.message["fields"] == kept
 
 
-def test_a_form_of_the_same_fields_that_is_no_json_has_its_address_checked(client: Client, local: Stage) -> None:
-    with override_container(FakeContainer(local)):
-        response = send(client, FETCH, ORIGINAL)
+def test_a_form_of_the_same_fields_that_is_no_json_has_its_address_checked(form: Form) -> None:
+    response = send(form, FETCH, ORIGINAL)
     assert [error["code"] for error in response.json_body["errors"]] == ["TYPE_EMAIL"]
 
 
-def test_a_refusal_of_the_predecessors_client_has_its_own_words(client: Client, local: Stage) -> None:
-    with override_container(FakeContainer(local, topic=RefusingTopic())):
-        response = original(client)
+def test_a_refusal_of_the_predecessors_client_has_its_own_words(refusing_form: Form) -> None:
+    response = original(refusing_form)
     assert response.status_code == 503
     assert response.json_body["http_code"] == 503
     assert response.json_body["error"] == response.json_body["title"]
 
 
 @pytest.mark.parametrize("path", ["/f/default", "/f/default.json"])
-def test_scripts_of_basin_and_getform_read_success_and_error(
-    client: Client, local: Stage, topic: RecordingTopic, path: str
-) -> None:
-    with override_container(FakeContainer(local, topic=topic)):
-        accepted = send(client, FETCH, {"message": "Hi"}, path)
-        refused = send(client, FETCH, {"message": ""}, path)
+def test_scripts_of_basin_and_getform_read_success_and_error(form: Form, path: str) -> None:
+    accepted = send(form, FETCH, {"message": "Hi"}, path)
+    refused = send(form, FETCH, {"message": ""}, path)
     assert (accepted.status_code, accepted.json_body["success"]) == (200, True)
     assert (refused.status_code, refused.json_body["error"]) == (422, "Some fields need another look.")
 
 
-def test_json_that_curl_calls_a_form_is_answered_with_json(client: Client, local: Stage, topic: RecordingTopic) -> None:
-    with override_container(FakeContainer(local, topic=topic)):
-        response = client.http.post(
-            "/contact", headers={"Content-Type": FORM, "Accept": "*/*"}, body=b'{"message": "Hi"}'
-        )
+def test_json_that_curl_calls_a_form_is_answered_with_json(form: Form) -> None:
+    response = form.post(b'{"message": "Hi"}', {"Content-Type": FORM, "Accept": "*/*"})
     assert (response.status_code, response.json_body["status"]) == (202, "accepted")
 
 
 @pytest.mark.parametrize("path", ["/contact", "/contact/default", "/f/default"])
-def test_a_form_without_its_method_is_told_so_by_a_page_that_keeps_what_was_typed(
-    client: Client, local: Stage, path: str
-) -> None:
+def test_a_form_without_its_method_is_told_so_by_a_page_that_keeps_what_was_typed(form: Form, path: str) -> None:
     headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Accept-Language": "en"}
-    with override_container(FakeContainer(local)):
-        opened = client.http.get(path, headers=headers)
-        sent = client.http.get(f"{path}?message=Hi%3Cb%3E&name=Ada", headers=headers)
+    opened = form.request("GET", path, headers)
+    sent = form.request("GET", f"{path}?message=Hi%3Cb%3E&name=Ada", headers)
     for response in (opened, sent):
         assert (response.status_code, response.headers["Allow"]) == (405, "POST, OPTIONS")
         assert "This form needs method=&quot;post&quot;" in response.body.decode()
@@ -167,12 +137,9 @@ def test_a_form_without_its_method_is_told_so_by_a_page_that_keeps_what_was_type
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD"])
-def test_a_script_with_another_method_gets_json_and_those_that_there_are(
-    client: Client, local: Stage, method: str
-) -> None:
-    with override_container(FakeContainer(local)):
-        response = client.http.request(method, "/contact", headers={**FETCH, "Origin": HOME})
-        unknown = client.http.request(method, "/contact/nowhere", headers=FETCH)
+def test_a_script_with_another_method_gets_json_and_those_that_there_are(form: Form, method: str) -> None:
+    response = form.request(method, "/contact", {**FETCH, "Origin": HOME})
+    unknown = form.request(method, "/contact/nowhere", FETCH)
     assert (response.status_code, unknown.status_code) == (405, 404)
     assert response.headers["Allow"] == "POST, OPTIONS"
     assert response.headers["Access-Control-Allow-Origin"] == HOME
@@ -180,31 +147,21 @@ def test_a_script_with_another_method_gets_json_and_those_that_there_are(
         assert response.json_body["errors"][0]["code"] == "method_not_allowed"
 
 
-def test_a_wish_without_a_host_is_completed_by_the_forms_page(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
+def test_a_wish_without_a_host_is_completed_by_the_forms_page(form: Form) -> None:
     fields = {"message": "Hi", "_next": "danke schön.html"}
-    with override_container(FakeContainer(local, topic=topic)):
-        whole = send(client, {"Sec-Fetch-Mode": "navigate", "Referer": f"{HOME}/kontakt/"}, fields)
-        origin_alone = send(client, {"Sec-Fetch-Mode": "navigate", "Referer": "https://evil.example/x/"}, fields)
+    whole = send(form, {"Sec-Fetch-Mode": "navigate", "Referer": f"{HOME}/kontakt/"}, fields)
+    origin_alone = send(form, {"Sec-Fetch-Mode": "navigate", "Referer": "https://evil.example/x/"}, fields)
     assert whole.headers["Location"] == f"{HOME}/kontakt/danke%20sch%C3%B6n.html"
     assert origin_alone.headers["Location"] == f"{HOME}/danke%20sch%C3%B6n.html"
 
 
-def test_the_script_of_bootstrapmades_templates_gets_the_word_that_it_waits_for(
-    client: Client, local: Stage, topic: RecordingTopic
-) -> None:
+def test_the_script_of_bootstrapmades_templates_gets_the_word_that_it_waits_for(form: Form) -> None:
     headers = {"Origin": HOME, "Accept": "*/*", "Sec-Fetch-Mode": "cors", "X-Requested-With": "XMLHttpRequest"}
     headers["Content-Type"] = "multipart/form-data; boundary=XyZ"
     part = '--XyZ\r\nContent-Disposition: form-data; name="message"\r\n\r\n{}\r\n--XyZ--\r\n'
-    with override_container(FakeContainer(local, topic=topic)):
-        answers = [
-            client.http.post("/contact", headers=headers, body=part.format(text).encode()) for text in ("Hi", "")
-        ]
-        as_json = client.http.post(
-            "/contact", headers={**headers, "Accept": "application/json"}, body=part.format("Ho").encode()
-        )
-    assert [(each.status_code, each.body) for each in answers[:1]] == [(200, b"OK")]
-    assert answers[0].headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert (answers[1].status_code, answers[1].json_body["title"]) == (422, "Some fields need another look.")
+    accepted, refused = (form.post(part.format(text).encode(), headers) for text in ("Hi", ""))
+    as_json = form.post(part.format("Ho").encode(), {**headers, "Accept": "application/json"})
+    assert (accepted.status_code, accepted.body) == (200, b"OK")
+    assert accepted.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert (refused.status_code, refused.json_body["title"]) == (422, "Some fields need another look.")
     assert (as_json.status_code, as_json.json_body["status"]) == (202, "accepted")
