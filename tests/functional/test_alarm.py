@@ -14,8 +14,9 @@ from chalice.test import Client
 from chalicelib.adapters.last_alarm import AlarmItem
 from chalicelib.composition import override_container
 from chalicelib.errors import ChannelUnavailableError, StoreError
-from chalicelib.logic.delivery_types import Delivery, Notifier, Record, State
+from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.failure_alarm import QUIET
+from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.settings import Stage
 from tests.dynamodb import LocalTable
@@ -25,7 +26,7 @@ from tests.fakes import (
     InMemoryAlarms,
     InMemoryMessages,
     RecordingNotifier,
-    RefusingNotifier,
+    RecoveringNotifier,
     message,
 )
 
@@ -50,18 +51,25 @@ class NobodyRuns:
         raise AssertionError("nothing was due")
 
 
-class ToldOfFailures:
-    """Everything around ``on_failure``, in a stage that tells its owner by ``channels``."""
+class World:
+    """Everything around ``on_failure`` and ``retry_due``, in a stage that tells its owner by ``channels``."""
 
-    def __init__(self, local: Stage, *channels: str, **notifiers: Notifier) -> None:
-        self.stage = local._replace(alarm_channels=channels)
-        self.log = InMemoryAlarms()
+    def __init__(self, client: Client, local: Stage, event: dict[str, Any]) -> None:
+        self.event, self.log = event, InMemoryAlarms()
+        self.channels: tuple[str, ...] = ("email",)
         self.messages = InMemoryMessages()
-        self.notifiers = notifiers
+        self.notifiers: dict[str, Any] = {"email": RecordingNotifier()}
+        self._client, self._local = client, local
+
+    @property
+    def told(self) -> list[Notification]:
+        """What the owner got by mail."""
+        found: list[Notification] = self.notifiers["email"].delivered
+        return found
 
     def at(self, now: int) -> FakeContainer:
         return FakeContainer(
-            self.stage,
+            self._local._replace(alarm_channels=self.channels),
             messages=self.messages,
             notifiers=self.notifiers,
             alarm_log=self.log,
@@ -70,99 +78,86 @@ class ToldOfFailures:
             now=now,
         )
 
+    def fails(self, now: int = NOW) -> None:
+        """Have ``on_failure`` hear of a failure."""
+        with override_container(self.at(now)):
+            self._client.lambda_.invoke("on_failure", self.event)
+
+    def retries(self, now: int) -> None:
+        """Let the scheduled retry come."""
+        event = self._client.events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
+        with override_container(self.at(now)):
+            self._client.lambda_.invoke("retry_due", event)
+
 
 @pytest.fixture
 def event(root: Path) -> dict[str, Any]:
     """A failure as Lambda puts it on the bus."""
     found: dict[str, Any] = json.loads((root / "tests/contract/samples/failure.json").read_text(encoding="utf-8"))
-    one = message("id-1", message="MARKER")
-    sns = {
-        "MessageId": "sns-1",
-        "Message": one.serialize(),
-        "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
-    }
+    kind = {"kind": {"Type": "String", "Value": "contact"}}
+    sns = {"MessageId": "sns-1", "Message": message("id-1", message="MARKER").serialize(), "MessageAttributes": kind}
     found["detail"]["requestPayload"] = {"Records": [{"Sns": sns}]}
     return found
 
 
-def test_the_first_failure_is_told_at_once_and_those_after_it_together(
-    client: Client, local: Stage, event: dict[str, Any]
-) -> None:
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
+@pytest.fixture
+def world(client: Client, local: Stage, event: dict[str, Any]) -> World:
+    return World(client, local, event)
+
+
+def test_the_first_failure_is_told_at_once_and_those_after_it_together(world: World) -> None:
     for seconds in range(4):
-        with override_container(world.at(NOW + seconds)):
-            client.lambda_.invoke("on_failure", event)
-    (told,) = owner.delivered
+        world.fails(NOW + seconds)
+    (told,) = world.told
     assert told.message.splitlines() == [
         "A message is not delivered: RetriesExhausted.",
         "It is stored. Channels that still wait are tried again.",
         "Message id-1",
     ]
-    with override_container(world.at(NOW + QUIET)):
-        client.lambda_.invoke("on_failure", event)
-    assert len(owner.delivered) == 2
-    assert "3 more since the last alarm." in owner.delivered[1].message
-    assert not any("MARKER" in told.message + told.title for told in owner.delivered)
+    world.fails(NOW + QUIET)
+    assert len(world.told) == 2
+    assert "3 more since the last alarm." in world.told[1].message
+    assert not any("MARKER" in told.message + told.title for told in world.told)
 
 
-def test_what_was_rejected_is_logged_and_rings_nobody(
-    client: Client, local: Stage, event: dict[str, Any], log: Any
-) -> None:
+def test_what_was_rejected_is_logged_and_rings_nobody(world: World, log: Any) -> None:
     result = {"source": "herald.notification", "action": "rejected", "message": {"id": "sns-1"}}
-    event["detail"] |= {"requestContext": {"condition": "Success"}, "responsePayload": result}
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
-    with override_container(world.at(NOW)):
-        client.lambda_.invoke("on_failure", event)
+    world.event["detail"] |= {"requestContext": {"condition": "Success"}, "responsePayload": result}
+    world.fails()
     line = log.line("Notification rejected")
     assert (line["level"], line["message_id"]) == ("WARNING", "sns-1")
-    assert owner.delivered == []
+    assert world.told == []
     assert world.log.unreported(NOW + QUIET, QUIET) == 0
 
 
-def test_what_nobody_has_told_the_scheduled_retry_tells(client: Client, local: Stage, event: dict[str, Any]) -> None:
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
-    with override_container(world.at(NOW)):
-        for _ in range(3):
-            client.lambda_.invoke("on_failure", event)
+def test_what_nobody_has_told_the_scheduled_retry_tells(world: World) -> None:
+    for _ in range(3):
+        world.fails()
     for now in (NOW + QUIET - 1, NOW + QUIET, NOW + QUIET + 1):
-        with override_container(world.at(now)):
-            retry_due(client)
-    assert [told.message for told in owner.delivered[1:]] == [
+        world.retries(now)
+    assert [told.message for told in world.told[1:]] == [
         "2 more failures since the last alarm. Channels that still wait are tried again."
     ]
 
 
-def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
-    client: Client, local: Stage, event: dict[str, Any]
-) -> None:
-    phone, mail = RecordingNotifier(), RecordingNotifier()
-    world = ToldOfFailures(local, "pushover", "email", pushover=phone, email=mail)
+def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(world: World) -> None:
+    phone = RecordingNotifier()
+    world.channels, world.notifiers["pushover"] = ("pushover", "email"), phone
     world.messages.add(message("id-1"), Record("request-1", {"pushover": Delivery(State.WAITING, 3)}))
-    with override_container(world.at(NOW)):
-        client.lambda_.invoke("on_failure", event)
-    assert (len(phone.delivered), len(mail.delivered)) == (0, 1)
+    world.fails()
+    assert (len(phone.delivered), len(world.told)) == (0, 1)
 
 
-def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
-    client: Client, local: Stage, event: dict[str, Any]
-) -> None:
-    world = ToldOfFailures(local, "email", email=RefusingNotifier(ChannelUnavailableError("down")))
-    with override_container(world.at(NOW)), pytest.raises(ChannelUnavailableError):
-        client.lambda_.invoke("on_failure", event)
-    owner = RecordingNotifier()
-    world.notifiers = {"email": owner}
-    with override_container(world.at(NOW + 60)):
-        client.lambda_.invoke("on_failure", event)
-    assert len(owner.delivered) == 1
-    assert "more since" not in owner.delivered[0].message
+def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(world: World) -> None:
+    world.notifiers["email"] = RecoveringNotifier(ChannelUnavailableError("down"))
+    with pytest.raises(ChannelUnavailableError):
+        world.fails()
+    world.fails(NOW + 60)
+    (told,) = world.told
+    assert "more since" not in told.message
 
 
-def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: Stage, event: dict[str, Any]) -> None:
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
+def test_a_table_that_can_not_be_read_forgets_no_failure(world: World) -> None:
     world.log.waiting = 7
 
     class Unreadable(InMemoryMessages):
@@ -170,12 +165,11 @@ def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: 
             raise StoreError("Throttled")
 
     readable, world.messages = world.messages, Unreadable()
-    with override_container(world.at(NOW)), pytest.raises(StoreError):
-        client.lambda_.invoke("on_failure", event)
+    with pytest.raises(StoreError):
+        world.fails()
     world.messages = readable
-    with override_container(world.at(NOW + 60)):
-        client.lambda_.invoke("on_failure", event)
-    (told,) = owner.delivered
+    world.fails(NOW + 60)
+    (told,) = world.told
     assert "7 more since the last alarm." in told.message
 
 
@@ -183,21 +177,6 @@ def test_a_stage_without_alarm_channels_asks_for_nothing(client: Client, local: 
     """A composition without table and notifiers would fail if it were asked for one."""
     with override_container(FakeContainer(local)):
         client.lambda_.invoke("on_failure", event)
-
-
-def retry_due(client: Client) -> None:
-    event = {
-        "version": "0",
-        "id": "1",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": "123456789012",
-        "time": "2026-01-01T00:00:00Z",
-        "region": "eu-central-1",
-        "resources": [],
-        "detail": {},
-    }
-    client.lambda_.invoke("retry_due", event)
 
 
 # The item

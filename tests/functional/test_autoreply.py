@@ -16,7 +16,7 @@ from chalicelib.composition import override_container
 from chalicelib.errors import AutoreplyError, StoreError
 from chalicelib.logic.autoreply import AutoreplyDependencies
 from chalicelib.logic.delivery_types import Delivery, Record, State
-from chalicelib.settings import Autoreply, Stage
+from chalicelib.settings import Autoreply
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, FakeContainer, message, site, stage
 
@@ -52,50 +52,36 @@ class Ses:
         raise AssertionError("nobody asks")
 
 
-@pytest.fixture
-def of() -> Stage:
-    return stage()._replace(sites={"default": site()._replace(autoreply=AUTOREPLY)})
-
-
-@pytest.fixture
-def table(of: Stage) -> LocalTable:
-    return LocalTable(of.table)
-
-
 class World:
-    def __init__(self, of: Stage, table: LocalTable, ses: Ses) -> None:
-        self.table, self.ses = table, ses
-        store = MessageTable(table, of, lambda: NOW)  # type: ignore[arg-type]
-        log = AutoreplyTable(table, of.table)  # type: ignore[arg-type]
-        self.store = store
-        self.container = FakeContainer(of)
-        self.container.__dict__["autoreply_dependencies"] = AutoreplyDependencies(of, store, log, SesMailer(ses))
+    """A stage that answers visitors, with a message of one, and what ``autoreply`` has around it."""
 
-    def run(self, message_id: str = "id-1") -> None:
-        with override_container(self.container):
-            handlers.autoreply.handle(
-                {
-                    "detail": {
-                        "requestContext": {"condition": "Success"},
-                        "requestPayload": {
-                            "Records": [
-                                {"Sns": {"Message": message_id, "MessageAttributes": {"kind": {"Value": "retry"}}}}
-                            ]
-                        },
-                        "responsePayload": {"source": "herald.contact", "action": "delivered"},
-                    }
-                }
-            )
+    def __init__(self, **more: Any) -> None:
+        of = stage()._replace(sites={"default": site()._replace(autoreply=AUTOREPLY)})
+        self.table = LocalTable(of.table)
+        self.store = MessageTable(self.table, of, lambda: NOW)  # type: ignore[arg-type]
+        self.log = AutoreplyTable(self.table, of.table)  # type: ignore[arg-type]
+        self.ses = Ses()
+        self._stage = of
+        it = replace(message("id-1", email="MARKER@visitor.site", message="MARKER"), **more)
+        self.store.add(it, Record("run-1", {"pushover": Delivery(State.DELIVERED)}))
 
-
-def stored(world: World, **more: Any) -> World:
-    it = replace(message("id-1", email="MARKER@visitor.site", message="MARKER"), **more)
-    world.store.add(it, Record("run-1", {"pushover": Delivery(State.DELIVERED)}))
-    return world
+    def run(self) -> None:
+        sns = {"Message": "id-1", "MessageAttributes": {"kind": {"Value": "retry"}}}
+        detail = {
+            "requestContext": {"condition": "Success"},
+            "requestPayload": {"Records": [{"Sns": sns}]},
+            "responsePayload": {"source": "herald.contact", "action": "delivered"},
+        }
+        container = FakeContainer(self._stage)
+        container.__dict__["autoreply_dependencies"] = AutoreplyDependencies(
+            self._stage, self.store, self.log, SesMailer(self.ses)
+        )
+        with override_container(container):
+            handlers.autoreply.handle({"detail": detail})
 
 
-def test_the_request_to_ses_is_whole(of: Stage, table: LocalTable) -> None:
-    world = stored(World(of, table, Ses()))
+def test_the_request_to_ses_is_whole() -> None:
+    world = World()
     world.run()
     assert world.ses.requests == [
         {
@@ -118,60 +104,64 @@ def test_the_request_to_ses_is_whole(of: Stage, table: LocalTable) -> None:
     ]
 
 
-def test_it_is_recorded_before_it_is_sent_and_never_sent_twice(of: Stage, table: LocalTable, log: Any) -> None:
+def test_it_is_recorded_before_it_is_sent_and_never_sent_twice(log: Any) -> None:
     class Dying(Ses):
         def send_email(self, **request: Any) -> Any:
-            assert "autoreply_at" in table.items()["id-1"]
+            assert "autoreply_at" in world.table.items()["id-1"]
             raise SystemExit
 
-    world = stored(World(of, table, Dying()))
+    world = World()
+    world.ses = Dying()
     with pytest.raises(SystemExit):
         world.run()
-    again = World(of, table, Ses())
-    again.run()
-    assert again.ses.requests == []
+    world.ses = Ses()
+    world.run()
+    assert world.ses.requests == []
     assert log.line("Visitor's answer")["result"] == "sent before"
 
 
-def test_an_error_of_ses_is_logged_by_its_code_alone(of: Stage, table: LocalTable, log: Any) -> None:
-    error = ServiceError("MessageRejected", 400, "Email address is not verified: MARKER@visitor.site")
-    stored(World(of, table, Ses(error))).run()
+def test_an_error_of_ses_is_logged_by_its_code_alone(log: Any) -> None:
+    world = World()
+    world.ses = Ses(ServiceError("MessageRejected", 400, "Email address is not verified: MARKER@visitor.site"))
+    world.run()
     line = log.line("Visitor not answered")
     assert (line["level"], line["reason"], line["message_id"]) == ("ERROR", "MessageRejected", "id-1")
     assert "MARKER" not in log.text
 
 
-def test_nothing_of_the_visitors_is_logged(of: Stage, table: LocalTable, log: Any) -> None:
-    stored(World(of, table, Ses())).run()
+def test_nothing_of_the_visitors_is_logged(log: Any) -> None:
+    World().run()
     assert log.line("Visitor's answer")["result"] == "sent"
     assert "MARKER" not in log.text
 
 
-def test_budgets_are_counted_in_items_that_expire_and_name_nobody(of: Stage, table: LocalTable) -> None:
-    log = AutoreplyTable(table, of.table)  # type: ignore[arg-type]
+def test_budgets_are_counted_in_items_that_expire_and_name_nobody() -> None:
+    world = World()
+    log, table = world.log, world.table
     assert [log.take("default#1", 2, NOW + 60) for _ in range(3)] == [True, True, False]
     assert log.take("default#2", 2, NOW + 60)
     item = table.items()["autoreply#default#1"]
     assert (item["sent"]["N"], item["expires_at"]["N"]) == ("2", str(NOW + 60))
-    stored(World(of, table, Ses())).run()
+    world.run()
     budgets = [key for key in table.items() if key.startswith("autoreply#")]
     assert len(budgets) == 4
     assert "visitor" not in "".join(budgets)
 
 
-def test_a_message_that_is_gone_is_not_claimed_back_into_being(of: Stage, table: LocalTable) -> None:
-    log = AutoreplyTable(table, of.table)  # type: ignore[arg-type]
-    assert not log.claim("gone", NOW)
-    assert table.items() == {}
+def test_a_message_that_is_gone_is_not_claimed_back_into_being() -> None:
+    world = World()
+    before = world.table.items()
+    assert not world.log.claim("gone", NOW)
+    assert world.table.items() == before
 
 
-def test_a_table_that_does_not_answer_makes_lambda_run_it_again(of: Stage, table: LocalTable) -> None:
-    world = stored(World(of, table, Ses()))
+def test_a_table_that_does_not_answer_makes_lambda_run_it_again() -> None:
+    world = World()
 
     def fail(operation: str, request: dict[str, Any]) -> None:
         raise ServiceError("ProvisionedThroughputExceededException", 400)
 
-    table.before_call = fail
+    world.table.before_call = fail
     with pytest.raises(StoreError):
         world.run()
     assert world.ses.requests == []
@@ -183,8 +173,8 @@ def test_whatever_goes_wrong_at_ses_is_one_error(error: Exception) -> None:
         SesMailer(Ses(error)).send(AUTOREPLY, "ada@visitor.site", "Got it", "Hi.")
 
 
-def test_the_language_is_kept_with_the_record(of: Stage, table: LocalTable) -> None:
-    found = stored(World(of, table, Ses()), language="de").store.find("id-1")
+def test_the_language_is_kept_with_the_record() -> None:
+    found = World(language="de").store.find("id-1")
     assert found is not None
     assert found[0].language == "de"
 
