@@ -61,6 +61,14 @@ def break_at(client: Any, operation: str, error: Exception) -> None:
     client.meta.events.register(f"before-send.{operation}", fail)
 
 
+def set_aws_environment(monkeypatch: pytest.MonkeyPatch, functions: str) -> None:
+    """Where a client that a test makes by itself finds Lambda."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", functions)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
 CLIENT_SIDE = [
     EndpointConnectionError(endpoint_url="https://MARKER"),
     ConnectTimeoutError(endpoint_url="https://MARKER"),
@@ -92,19 +100,13 @@ def test_a_message_is_published_with_its_site_and_kind_as_attributes(
 ) -> None:
     sns, stub = stubbed("sns")
     topic = SnsTopic(sns, "herald-dev-messages")
+    attributes = {
+        "site": {"DataType": "String", "StringValue": "default"},
+        "kind": {"DataType": "String", "StringValue": "contact"},
+    }
+    request = {"TopicArn": topic_arn, "Message": "text", "MessageAttributes": attributes}
     for _ in range(2):
-        stub.add_response(
-            "publish",
-            {"MessageId": "m"},
-            {
-                "TopicArn": topic_arn,
-                "Message": "text",
-                "MessageAttributes": {
-                    "site": {"DataType": "String", "StringValue": "default"},
-                    "kind": {"DataType": "String", "StringValue": "contact"},
-                },
-            },
-        )
+        stub.add_response("publish", {"MessageId": "m"}, request)
         topic.publish("text", site="default", kind="contact", function_arn=function_arn)
 
 
@@ -222,17 +224,9 @@ def test_an_outcome_adds_a_line_of_history_and_says_when_the_message_is_due(ther
     assert table(there).replace_delivery("id-1", "pushover", WAITING, DONE, 0) is True
     assert table(there).find_record("id-1") == replace(NEW, deliveries={"pushover": DONE})
     lines = [from_item(line["M"]) for line in there.items()["id-1"]["history"]["L"]]
-    assert lines == [
-        {
-            "channel": "pushover",
-            "state": "waiting",
-            "attempts": 1,
-            "since": NOW + 1,
-            "error": "ChannelUnavailableError",
-            "reference": "",
-        },
-        {"channel": "pushover", "state": "delivered", "attempts": 1, "since": 0, "error": "", "reference": "ref"},
-    ]
+    waited = {"state": "waiting", "since": NOW + 1, "error": "ChannelUnavailableError", "reference": ""}
+    delivered = {"state": "delivered", "since": 0, "error": "", "reference": "ref"}
+    assert lines == [{"channel": "pushover", "attempts": 1, **outcome} for outcome in (waited, delivered)]
 
 
 def test_a_duplicate_is_marked_by_one_write_after_which_nothing_is_due(there: LocalTable) -> None:
@@ -389,12 +383,7 @@ def test_an_error_of_the_contract_is_raised_here_as_it_was_there(
     stubbed: Stubbed, error: type[FunctionError], key: str, retry_after: int | None
 ) -> None:
     there = error("what was wrong", key=key, retry_after=retry_after)
-    payload = {
-        "errorMessage": str(there),
-        "errorType": error.__name__,
-        "requestId": "r",
-        "stackTrace": ['  File "/var/task/app.py", line 1, in f\n'],
-    }
+    payload = {"errorMessage": str(there), "errorType": error.__name__, "requestId": "r", "stackTrace": ["a line"]}
     with pytest.raises(FunctionError) as caught:
         notify(stubbed, json.dumps(payload).encode(), failed="Unhandled")
     assert type(caught.value) is error
@@ -404,23 +393,13 @@ def test_an_error_of_the_contract_is_raised_here_as_it_was_there(
 @pytest.mark.parametrize(
     ("payload", "failed"),
     [
-        (b'{"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 20.00 seconds"}', "Unhandled"),
         (b'{"errorMessage": "2026-01-01T00:00:00.000Z r Task timed out after 20.02 seconds"}', "Unhandled"),
-        (b'{"errorType": "Runtime.ExitError", "errorMessage": "Runtime exited"}', "Unhandled"),
         (b'{"errorType": "KeyError", "errorMessage": "\'MARKER\'"}', "Unhandled"),
-        (b'{"errorType": null, "errorMessage": null}', "Unhandled"),
-        (b"", "Unhandled"),
-        (b"[]", "Unhandled"),
-        (b"null", "Unhandled"),
-        (b"", ""),
         (b"null", ""),
-        (b"[]", ""),
         (b"{}", ""),
-        (b"\xff", ""),
         (b'{"status": "delivered"}', ""),
         (b'{"status": "queued", "reference": "r"}', ""),
         (b'{"reference": "r"}', ""),
-        (b'"delivered"', ""),
     ],
 )
 def test_whatever_is_not_of_the_contract_is_uncertain_and_an_answer_logged(
@@ -514,10 +493,7 @@ def test_the_real_client_calls_a_notifier_once_even_when_the_connection_breaks(
 ) -> None:
     """botocore repeats such a call up to four times by default, and each may ring."""
     provider.fault = "hang up"
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", provider.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    set_aws_environment(monkeypatch, provider.url)
     composition = Container({"HERALD_STAGE": "dev", "LAMBDA_NOTIFICATIONS": f"pushover={FUNCTION}"})
     with pytest.raises(ChannelUncertainError):
         composition.notifiers["pushover"].notify(NOTIFICATION)
@@ -584,11 +560,6 @@ def longest_call(client: Any) -> float:
     return float((limits.connect_timeout + limits.read_timeout) * attempts + 2 ** (attempts - 1) - 1)
 
 
-def test_a_resource_lies_beside_the_function_that_runs() -> None:
-    arn = aws.sibling_arn("arn:aws-cn:lambda:cn-north-1:123456789012:function:f", "sns", "topic")
-    assert arn == "arn:aws-cn:sns:cn-north-1:123456789012:topic"
-
-
 def test_a_composition_says_which_setting_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     with pytest.raises(SettingsError, match="HERALD_STAGE is not set"):
@@ -604,9 +575,3 @@ def test_a_composition_makes_everything_at_most_once(monkeypatch: pytest.MonkeyP
     assert it.messages is it.messages
     assert it.notifiers is it.notifiers
     assert it.provider_notifier("pushover") is it.provider_notifier("pushover")
-
-
-def test_a_channel_of_a_site_that_has_left_is_none() -> None:
-    stage = Container({"HERALD_STAGE": "dev"}).stage
-    assert set(stage.channels_serving("default")) == {"pushover"}
-    assert stage.channels_serving("gone") == {}

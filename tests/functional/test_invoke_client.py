@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,14 +24,15 @@ from botocore.stub import Stubber
 
 from chalicelib import errors
 from chalicelib.adapters import herald_client
-from chalicelib.adapters.herald_client import Herald
+from chalicelib.adapters.herald_client import CallError, FunctionError, Herald, NotRunError, UnknownOutcomeError
 from chalicelib.functions import FUNCTIONS
 from tests.contracts import validator
 from tests.functional.conftest import Provider
-from tests.functional.test_adapters import Broken, break_at
+from tests.functional.test_adapters import Broken, break_at, set_aws_environment
 
 Stub = Callable[[str], tuple[Any, Stubber]]
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:herald-dev-messages"
 MESSAGE = {"id": "id-1", "state": "delivered"}
 
 
@@ -55,17 +57,16 @@ class Program:
         self.herald = Herald("dev", functions=self.functions, directory=self.directory, topic=self.topic, **more)
 
     def finds(self, name: str) -> None:
-        parameter = f"/herald/dev/functions/{name}"
-        self._ssm.add_response(
-            "get_parameter", {"Parameter": {"Name": parameter, "Value": ARN + name}}, {"Name": parameter}
-        )
+        self._finds(f"/herald/dev/functions/{name}", ARN + name)
 
-    def finds_resource(self, name: str, value: str) -> None:
-        parameter = f"/herald/dev/resources/{name}"
-        self._ssm.add_response("get_parameter", {"Parameter": {"Name": parameter, "Value": value}}, {"Name": parameter})
+    def finds_topic(self) -> None:
+        self._finds("/herald/dev/resources/topic", TOPIC)
 
-    def publishes(self, answer: dict[str, str]) -> None:
-        self._sns.add_response("publish", answer)
+    def _finds(self, name: str, value: str) -> None:
+        self._ssm.add_response("get_parameter", {"Parameter": {"Name": name, "Value": value}}, {"Name": name})
+
+    def publishes(self, message_id: str) -> None:
+        self._sns.add_response("publish", {"MessageId": message_id})
 
     def finds_nothing(self, code: str = "ParameterNotFound") -> None:
         self._ssm.add_client_error("get_parameter", code, "MARKER")
@@ -89,6 +90,13 @@ def program(raw: Stub) -> Program:
     return Program(raw)
 
 
+@pytest.fixture
+def reading(program: Program) -> Program:
+    """A program that is about to read a message, whose function it finds."""
+    program.finds("get_message")
+    return program
+
+
 def test_a_notification_is_sent_by_the_function_that_the_directory_names(program: Program) -> None:
     program.finds("notify_pushover")
     request = {"id": "id-1", "title": "Übung", "message": "m", "options": {"priority": 1}}
@@ -98,27 +106,21 @@ def test_a_notification_is_sent_by_the_function_that_the_directory_names(program
     assert told == answer
 
 
-TOPIC = "arn:aws:sns:eu-central-1:123456789012:herald-dev-messages"
-
-
 def test_what_is_published_is_accepted_and_is_looked_up_by_the_id_that_comes_back(program: Program) -> None:
     published: list[dict[str, Any]] = []
     program.topic.meta.events.register(
         "provide-client-params.sns.Publish", lambda params, **_: published.append(params)
     )
-    program.finds_resource("topic", TOPIC)
+    program.finds_topic()
     for number in range(2):
-        program.publishes({"MessageId": f"sns-{number}"})
-    assert (
-        program.herald.notify("Übung", "m", key="k", priority="high", link="https://x", channels=["phone"]) == "sns-0"
-    )
+        program.publishes(f"sns-{number}")
+    more = {"priority": "high", "link": "https://x", "channels": ["phone"]}
+    assert program.herald.notify("Übung", "m", key="k", **more) == "sns-0"
     assert program.herald.notify("Without a key", "m") == "sns-1"
     whole, least = published
     assert whole["TopicArn"] == TOPIC
-    assert {name: value["StringValue"] for name, value in whole["MessageAttributes"].items()} == {
-        "kind": "notification",
-        "site": "notifications",
-    }
+    attributes = {name: value["StringValue"] for name, value in whole["MessageAttributes"].items()}
+    assert attributes == {"kind": "notification", "site": "notifications"}
     validator("notification", "request").validate(json.loads(whole["Message"]))
     assert json.loads(whole["Message"])["key"] == "k"
     assert len(json.loads(least["Message"])["key"]) == 36, "the client repeats by itself what may have been published"
@@ -126,12 +128,12 @@ def test_what_is_published_is_accepted_and_is_looked_up_by_the_id_that_comes_bac
 
 @pytest.mark.parametrize(
     ("code", "status", "error"),
-    [("AuthorizationError", 403, herald_client.NotRunError), ("InternalError", 500, herald_client.UnknownOutcomeError)],
+    [("AuthorizationError", 403, NotRunError), ("InternalError", 500, UnknownOutcomeError)],
 )
 def test_what_sns_refused_was_not_published_and_after_its_own_error_it_may_have_been(
     program: Program, code: str, status: int, error: type[Exception]
 ) -> None:
-    program.finds_resource("topic", TOPIC)
+    program.finds_topic()
     program._sns.add_client_error("publish", code, "MARKER", status)
     with pytest.raises(error, match=code) as caught:
         program.herald.notify("t", "m")
@@ -140,7 +142,7 @@ def test_what_sns_refused_was_not_published_and_after_its_own_error_it_may_have_
 
 def test_a_topic_that_the_directory_hides_is_named(program: Program) -> None:
     program.finds_nothing("AccessDeniedException")
-    with pytest.raises(herald_client.NotRunError, match=r"/herald/dev/resources/topic could not be read: AccessDenied"):
+    with pytest.raises(NotRunError, match=r"/herald/dev/resources/topic could not be read: AccessDenied"):
         program.herald.notify("t", "m")
 
 
@@ -153,27 +155,24 @@ def test_a_check_asks_the_same_function_and_rings_nobody(program: Program) -> No
     assert told == answer
 
 
-def test_a_function_is_looked_up_once(program: Program) -> None:
-    program.finds("get_message")
+def test_a_function_is_looked_up_once(reading: Program) -> None:
     for message_id in ("id-1", "id-2"):
-        program.answers("get_message", {"id": message_id}, {"id": message_id})
-        assert program.herald.get_message(message_id) == {"id": message_id}
+        reading.answers("get_message", {"id": message_id}, {"id": message_id})
+        assert reading.herald.get_message(message_id) == {"id": message_id}
 
 
 def test_a_resource_is_found_by_its_name_in_the_directory(program: Program) -> None:
-    program.finds_resource("topic", "arn:aws:sns:eu-central-1:123456789012:herald-dev-messages")
-    assert program.herald.resource("topic").endswith(":herald-dev-messages")
+    program.finds_topic()
+    assert program.herald.resource("topic") == TOPIC
     program.finds_nothing()
-    with pytest.raises(
-        herald_client.NotRunError, match="/herald/dev/resources/bus could not be read: ParameterNotFound"
-    ):
+    with pytest.raises(NotRunError, match="/herald/dev/resources/bus could not be read: ParameterNotFound"):
         program.herald.resource("bus")
 
 
 def test_a_function_that_moved_is_looked_up_again_by_who_tries_again(program: Program) -> None:
     program.finds("get_message")
     program.refuses("ResourceNotFoundException", 404)
-    with pytest.raises(herald_client.NotRunError):
+    with pytest.raises(NotRunError):
         program.herald.get_message("id-1")
     program.finds("get_message")
     program.answers("get_message", {"id": "id-1"}, MESSAGE)
@@ -201,13 +200,12 @@ def test_the_correlation_id_goes_with_every_request_that_reads(raw: Stub) -> Non
     program.answers("get_message", {"id": "id-1", "correlation_id": "order-17"}, MESSAGE)
     program.herald.get_message("id-1")
     program.finds("list_messages")
-    program.answers(
-        "list_messages", {"site": "default", "correlation_id": "order-17"}, {"messages": [], "cursor": None}
-    )
+    request = {"site": "default", "correlation_id": "order-17"}
+    program.answers("list_messages", request, {"messages": [], "cursor": None})
     program.herald.list_messages("default")
 
 
-CLASSES = {cls.__name__: cls for cls in herald_client.FunctionError.__subclasses__()}
+CLASSES = {cls.__name__: cls for cls in FunctionError.__subclasses__()}
 
 
 def leaves(cls: type[errors.FunctionError]) -> list[type[errors.FunctionError]]:
@@ -222,43 +220,30 @@ def test_the_errors_of_the_contract_are_those_that_functions_raise() -> None:
 @pytest.mark.parametrize("there", leaves(errors.FunctionError), ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize(("key", "retry_after"), [("", None), ("id", None), ("", 0), ("é", 3600)])
 def test_an_error_comes_back_as_it_was_raised(
-    program: Program, there: type[errors.FunctionError], key: str, retry_after: int | None
+    reading: Program, there: type[errors.FunctionError], key: str, retry_after: int | None
 ) -> None:
     raised = there("what “went” wrong", key=key, retry_after=retry_after)
-    program.finds("get_message")
     payload = {"errorType": there.__name__, "errorMessage": str(raised), "requestId": "r", "stackTrace": []}
-    program.answers("get_message", {"id": "id-1"}, payload, failed=True)
-    with pytest.raises(herald_client.FunctionError) as caught:
-        program.herald.get_message("id-1")
+    reading.answers("get_message", {"id": "id-1"}, payload, failed=True)
+    with pytest.raises(FunctionError) as caught:
+        reading.herald.get_message("id-1")
     assert type(caught.value) is CLASSES[there.__name__]
     assert (caught.value.message, caught.value.key, caught.value.retry_after) == ("what “went” wrong", key, retry_after)
+
+
+WAITS = ['"soon"', "[5]", "NaN", "Infinity"]
 
 
 @pytest.mark.parametrize("cls", CLASSES)
 @pytest.mark.parametrize(
     "error_message",
-    [
-        "",
-        "plain words",
-        "{",
-        "[]",
-        "null",
-        "7",
-        "{}",
-        '{"retry_after": 5}',
-        '{"message": "m", "retry_after": "soon"}',
-        '{"message": "m", "retry_after": [5]}',
-        '{"message": "m", "retry_after": NaN}',
-        '{"message": "m", "retry_after": Infinity}',
-        '{"message": "m", "retry_after": 1e999}',
-    ],
+    ["plain words", "[]", "{}", *(f'{{"message": "m", "retry_after": {wait}}}' for wait in WAITS)],
 )
-def test_an_error_message_of_another_shape_keeps_its_class(program: Program, cls: str, error_message: str) -> None:
-    program.finds("get_message")
+def test_an_error_message_of_another_shape_keeps_its_class(reading: Program, cls: str, error_message: str) -> None:
     payload = {"errorType": cls, "errorMessage": error_message}
-    program.answers("get_message", {"id": "id-1"}, payload, failed=True)
+    reading.answers("get_message", {"id": "id-1"}, payload, failed=True)
     with pytest.raises(CLASSES[cls]) as caught:
-        program.herald.get_message("id-1")
+        reading.herald.get_message("id-1")
     assert caught.value.retry_after is None
 
 
@@ -278,89 +263,77 @@ def test_an_error_message_of_another_shape_keeps_its_class(program: Program, cls
         (b"\xffMARKER", False),
     ],
 )
-def test_what_is_not_of_the_contract_has_an_unknown_outcome(program: Program, payload: bytes, failed: bool) -> None:
-    program.finds("get_message")
-    program.answers("get_message", {"id": "id-1"}, payload, failed=failed)
-    with pytest.raises(herald_client.UnknownOutcomeError) as caught:
-        program.herald.get_message("id-1")
+def test_what_is_not_of_the_contract_has_an_unknown_outcome(reading: Program, payload: bytes, failed: bool) -> None:
+    reading.answers("get_message", {"id": "id-1"}, payload, failed=failed)
+    with pytest.raises(UnknownOutcomeError) as caught:
+        reading.herald.get_message("id-1")
     assert "MARKER" not in str(caught.value)
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "TooManyRequestsException", "ResourceNotFoundException"])
-def test_what_lambda_refused_has_not_run(program: Program, code: str) -> None:
-    program.finds("get_message")
-    program.refuses(code)
-    with pytest.raises(herald_client.NotRunError) as caught:
-        program.herald.get_message("id-1")
+def test_what_lambda_refused_has_not_run(reading: Program, code: str) -> None:
+    reading.refuses(code)
+    with pytest.raises(NotRunError) as caught:
+        reading.herald.get_message("id-1")
     assert caught.value.reason == code
     assert "MARKER" not in str(caught.value)
 
 
-def test_an_internal_error_of_lambda_may_have_run_the_function(program: Program) -> None:
-    program.finds("get_message")
-    program.refuses("ServiceException", 500)
-    with pytest.raises(herald_client.UnknownOutcomeError, match="ServiceException"):
-        program.herald.get_message("id-1")
+def test_an_internal_error_of_lambda_may_have_run_the_function(reading: Program) -> None:
+    reading.refuses("ServiceException", 500)
+    with pytest.raises(UnknownOutcomeError, match="ServiceException"):
+        reading.herald.get_message("id-1")
 
 
 @pytest.mark.parametrize(
     ("error", "means"),
     [
-        (EndpointConnectionError(endpoint_url="https://MARKER"), herald_client.NotRunError),
-        (ConnectTimeoutError(endpoint_url="https://MARKER"), herald_client.NotRunError),
-        (NoCredentialsError(), herald_client.NotRunError),
-        (ReadTimeoutError(endpoint_url="https://MARKER"), herald_client.UnknownOutcomeError),
-        (ConnectionClosedError(endpoint_url="https://MARKER"), herald_client.UnknownOutcomeError),
+        (EndpointConnectionError(endpoint_url="https://MARKER"), NotRunError),
+        (ConnectTimeoutError(endpoint_url="https://MARKER"), NotRunError),
+        (NoCredentialsError(), NotRunError),
+        (ReadTimeoutError(endpoint_url="https://MARKER"), UnknownOutcomeError),
+        (ConnectionClosedError(endpoint_url="https://MARKER"), UnknownOutcomeError),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
 )
 def test_a_call_that_never_left_has_not_run_and_one_without_an_answer_may_have(
-    program: Program, error: Exception, means: type[herald_client.CallError]
+    reading: Program, error: Exception, means: type[CallError]
 ) -> None:
-    program.finds("get_message")
-    break_at(program.functions, "lambda.Invoke", error)
-    program._lambda.deactivate()
+    break_at(reading.functions, "lambda.Invoke", error)
+    reading._lambda.deactivate()
     with pytest.raises(means) as caught:
-        program.herald.get_message("id-1")
+        reading.herald.get_message("id-1")
     assert type(error).__name__ in str(caught.value)
     assert "MARKER" not in str(caught.value)
 
 
-def test_an_answer_that_breaks_off_may_have_run(program: Program) -> None:
-    program.finds("get_message")
+def test_an_answer_that_breaks_off_may_have_run(reading: Program) -> None:
     body = StreamingBody(cast("IO[bytes]", Broken()), 10)
-    program._lambda.add_response("invoke", {"StatusCode": 200, "Payload": body})
-    with pytest.raises(herald_client.UnknownOutcomeError):
-        program.herald.get_message("id-1")
+    reading._lambda.add_response("invoke", {"StatusCode": 200, "Payload": body})
+    with pytest.raises(UnknownOutcomeError):
+        reading.herald.get_message("id-1")
 
 
 @pytest.mark.parametrize("code", ["ParameterNotFound", "AccessDeniedException", "InternalServerError"])
 def test_a_function_that_the_directory_lacks_or_hides_has_not_run(program: Program, code: str) -> None:
     program.finds_nothing(code)
-    with pytest.raises(herald_client.NotRunError) as caught:
+    with pytest.raises(NotRunError) as caught:
         program.herald.get_message("id-1")
     assert caught.value.reason == code
     assert "/herald/dev/functions/get_message" in str(caught.value)
     assert "MARKER" not in str(caught.value)
 
 
-def test_a_mistake_of_the_programs_own_is_not_disguised(program: Program) -> None:
-    program.finds("get_message")
+def test_a_mistake_of_the_programs_own_is_not_disguised(reading: Program) -> None:
     with pytest.raises(TypeError):
-        program.herald.call("get_message", {"id": object()})
+        reading.herald.call("get_message", {"id": object()})
 
 
 def test_no_call_is_repeated_when_the_connection_breaks(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore repeats such a call up to four times by default, and each may ring."""
     provider.fault = "hang up"
-    for name, value in {
-        "AWS_ENDPOINT_URL_LAMBDA": provider.url,
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(herald_client.UnknownOutcomeError):
+    set_aws_environment(monkeypatch, provider.url)
+    with pytest.raises(UnknownOutcomeError):
         herald_client.call(herald_client._client("lambda", 5, attempts=1), "herald-dev-get_message", {"version": 1})
     assert len(provider.paths) == 1
 
@@ -379,16 +352,9 @@ print(sorted(name.partition(".")[0] for name in sys.modules if name.startswith((
 
 
 def test_the_file_can_be_copied_and_loads_nothing_until_it_is_used(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "herald_client.py").write_text(
-        (root / "chalicelib/adapters/herald_client.py").read_text(encoding="utf-8")
-    )
+    shutil.copy(root / "chalicelib/adapters/herald_client.py", tmp_path)
+    command = [sys.executable, "-W", "error", "-c", COPIED]
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", COPIED],
-        cwd=tmp_path,
-        env={"PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
+        command, cwd=tmp_path, env={"PATH": ""}, capture_output=True, text=True, timeout=60, check=True
     )
     assert ran.stdout.splitlines() == ["[]", "[]"]
