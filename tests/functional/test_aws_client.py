@@ -245,62 +245,35 @@ ATTACHMENT = {
     "ContentTransferEncoding": "BASE64",
     "RawContent": bytes(range(256)),
 }
+INVOKE: dict[str, Any] = {"FunctionName": "f", "Payload": b"{}"}
 OBJECT = {"Bucket": "b", "Key": "files/default/1", "ExpectedBucketOwner": "123456789012"}
 PUT = OBJECT | {"Body": b"\x00", "ContentType": "application/octet-stream", "Metadata": {"name": "%C3%BC.jpg"}}
+FOUND = {"Items": [ITEM], "Count": 1, "ScannedCount": 1, "LastEvaluatedKey": ITEM}
+PARAMETERS = b'{"Parameters": [{"Name": "/b", "Value": "v"}], "InvalidParameters": ["/a"]}'
+VERIFIED = b'{"VerifiedForSendingStatus": true}'
+UNHANDLED = {"X-Amz-Function-Error": "Unhandled"}
+WITH_FILE = {**MAIL, "Content": {"Simple": {**MAIL["Content"]["Simple"], "Attachments": [ATTACHMENT]}}}
+METADATA = {"x-amz-meta-name": "%C3%BC.jpg", "Last-Modified": "Sun, 29 Nov 2026 07:00:00 GMT"}
+COPIED = b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"
 
 CALLS: list[tuple[str, str, dict[str, Any], Say]] = [
     ("sns", "publish", PUBLISH, Say(body=PUBLISHED)),
-    (
-        "ssm",
-        "get_parameters",
-        {"Names": ["/a/ü", "/b"], "WithDecryption": True},
-        Say(body=b'{"Parameters": [{"Name": "/b", "Value": "v"}], "InvalidParameters": ["/a"]}'),
-    ),
+    ("ssm", "get_parameters", {"Names": ["/a/ü", "/b"], "WithDecryption": True}, Say(body=PARAMETERS)),
     ("dynamodb", "put_item", {"TableName": "t", "Item": ITEM}, Say()),
     ("dynamodb", "get_item", KEY | {"ConsistentRead": True}, Say(body=json.dumps({"Item": ITEM}).encode())),
     ("dynamodb", "update_item", UPDATE, Say(body=json.dumps({"Attributes": ITEM}).encode())),
-    (
-        "dynamodb",
-        "query",
-        QUERY,
-        Say(body=json.dumps({"Items": [ITEM], "Count": 1, "ScannedCount": 1, "LastEvaluatedKey": ITEM}).encode()),
-    ),
+    ("dynamodb", "query", QUERY, Say(body=json.dumps(FOUND).encode())),
     ("lambda", "invoke", {"FunctionName": "f_1-2", "Payload": "{Ü}".encode()}, Say(body=b'{"a": 1}')),
-    (
-        "lambda",
-        "invoke",
-        {"FunctionName": ARN, "Payload": b"{}"},
-        Say(body=b'{"errorType": "X"}', headers={"X-Amz-Function-Error": "Unhandled"}),
-    ),
+    ("lambda", "invoke", INVOKE | {"FunctionName": ARN}, Say(200, b'{"errorType": "X"}', UNHANDLED)),
     ("lambda", "invoke", {"FunctionName": "a/../b", "Payload": b"{}"}, Say()),
-    ("lambda", "invoke", {"FunctionName": "f", "Payload": b"{}", "InvocationType": "Event"}, Say(status=202, body=b"")),
+    ("lambda", "invoke", INVOKE | {"InvocationType": "Event"}, Say(status=202, body=b"")),
     ("sesv2", "send_email", MAIL, Say(body=b'{"MessageId": "m"}')),
-    (
-        "sesv2",
-        "get_email_identity",
-        {"EmailIdentity": "a+b/c@exämple.com"},
-        Say(body=b'{"VerifiedForSendingStatus": true}'),
-    ),
-    (
-        "sesv2",
-        "send_email",
-        {**MAIL, "Content": {"Simple": {**MAIL["Content"]["Simple"], "Attachments": [ATTACHMENT]}}},
-        Say(body=b'{"MessageId": "m"}'),
-    ),
+    ("sesv2", "get_email_identity", {"EmailIdentity": "a+b/c@exämple.com"}, Say(body=VERIFIED)),
+    ("sesv2", "send_email", WITH_FILE, Say(body=b'{"MessageId": "m"}')),
     ("s3", "put_object", PUT, Say(body=b"", headers={"ETag": '"e"'})),
     ("s3", "put_object", PUT | {"Key": "a b/\u00fc+%&.jpg", "Body": b""}, Say(body=b"", headers={"ETag": '"e"'})),
-    (
-        "s3",
-        "get_object",
-        {**OBJECT, "Range": "bytes=0-99"},
-        Say(206, b"\x00\xff", {"x-amz-meta-name": "%C3%BC.jpg", "Last-Modified": "Sun, 29 Nov 2026 07:00:00 GMT"}),
-    ),
-    (
-        "s3",
-        "copy_object",
-        {**OBJECT, "CopySource": "b/new/default/1"},
-        Say(body=b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"),
-    ),
+    ("s3", "get_object", OBJECT | {"Range": "bytes=0-99"}, Say(206, b"\x00\xff", METADATA)),
+    ("s3", "copy_object", OBJECT | {"CopySource": "b/new/default/1"}, Say(body=COPIED)),
     ("sesv2", "get_account", {}, Say(body=b'{"SendingEnabled": true, "SendQuota": {"Max24HourSend": 200.0}}')),
 ]
 IDS = [f"{name}.{operation}-{number}" for number, (name, operation, _, _) in enumerate(CALLS)]
@@ -373,6 +346,11 @@ def of_s3(code: str) -> bytes:
 """.encode()
 
 
+def coded(code: str) -> dict[str, str]:
+    return {"x-amzn-ErrorType": code}
+
+
+TOO_MANY = "TooManyRequestsException:http://internal.amazon.com/coral/x/"
 CONDITION = {
     "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
     "message": "The conditional request failed",
@@ -392,29 +370,10 @@ REFUSALS: list[tuple[str, str, dict[str, Any], Say]] = [
     ("dynamodb", "update_item", UPDATE, Say(400, b'{"__type": "x#ResourceNotFoundException", "message": "t"}')),
     ("dynamodb", "query", QUERY, Say(503, b"")),
     ("dynamodb", "query", QUERY, Say(502, HTML)),
-    (
-        "lambda",
-        "invoke",
-        {"FunctionName": "f", "Payload": b"{}"},
-        Say(
-            429,
-            b'{"Type": "User", "message": "Rate Exceeded.", "Reason": "ReservedFunctionConcurrentInvocationLimit"}',
-            {"x-amzn-ErrorType": "TooManyRequestsException:http://internal.amazon.com/coral/x/"},
-        ),
-    ),
-    (
-        "lambda",
-        "invoke",
-        {"FunctionName": "f", "Payload": b"{}"},
-        Say(403, b'{"Message": "not authorized"}', {"x-amzn-ErrorType": "AccessDeniedException"}),
-    ),
-    ("lambda", "invoke", {"FunctionName": "f", "Payload": b"{}"}, Say(502, HTML)),
-    (
-        "sesv2",
-        "send_email",
-        MAIL,
-        Say(400, b'{"message": "Email address is not verified."}', {"x-amzn-ErrorType": "MessageRejected"}),
-    ),
+    ("lambda", "invoke", INVOKE, Say(429, b'{"Type": "User", "message": "Rate Exceeded."}', coded(TOO_MANY))),
+    ("lambda", "invoke", INVOKE, Say(403, b'{"Message": "not authorized"}', coded("AccessDeniedException"))),
+    ("lambda", "invoke", INVOKE, Say(502, HTML)),
+    ("sesv2", "send_email", MAIL, Say(400, b'{"message": "Email is not verified."}', coded("MessageRejected"))),
     ("s3", "put_object", PUT, Say(403, of_s3("AccessDenied"))),
     ("s3", "put_object", PUT, Say(503, of_s3("SlowDown"))),
     ("s3", "get_object", OBJECT | {"Range": "bytes=0-9"}, Say(404, of_s3("NoSuchKey"))),
@@ -454,7 +413,7 @@ def test_a_call_without_an_answer_is_named_as_botocore_names_it(
     for make in (ours, theirs):
         service.script = [say]
         with pytest.raises(UnansweredError) as caught:
-            make("lambda", service.url, read=read).invoke(FunctionName="f", Payload=b"{}")
+            make("lambda", service.url, read=read).invoke(**INVOKE)
         assert caught.value.reason == reason
 
 
@@ -465,24 +424,21 @@ def test_an_answer_that_breaks_off_is_no_answer(
 ) -> None:
     service.script = [Say(body=b'8\r\n{"a": 1}\r\n', headers=headers, cut_short=True)]
     with pytest.raises(UnansweredError):
-        make("lambda", service.url).invoke(FunctionName="f", Payload=b"{}")
+        make("lambda", service.url).invoke(**INVOKE)
 
 
 @pytest.mark.parametrize("make", [ours, theirs])
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://nowhere.invalid"])
 def test_where_nobody_answers_nothing_was_sent(make: Callable[..., Any], url: str) -> None:
     with pytest.raises(NotSentError) as caught:
-        make("lambda", url).invoke(FunctionName="f", Payload=b"{}")
+        make("lambda", url).invoke(**INVOKE)
     assert caught.value.reason == "EndpointConnectionError"
 
 
 def test_an_answer_that_is_no_json_or_names_no_message_is_no_answer(service: Service) -> None:
     service.script = [Say(body=b"<html>"), Say(body=b"[]"), Say(body=b"<PublishResponse/>")]
-    for name, operation, request in (
-        ("ssm", "get_parameters", {"Names": ["a"]}),
-        ("ssm", "get_parameters", {"Names": ["a"]}),
-        ("sns", "publish", PUBLISH),
-    ):
+    asked = ("ssm", "get_parameters", {"Names": ["a"]})
+    for name, operation, request in (asked, asked, ("sns", "publish", PUBLISH)):
         with pytest.raises(UnansweredError, match="ResponseParserError"):
             getattr(ours(name, service.url, attempts=3), operation)(**request)
     assert len(service.got) == 3, "what was carried out is not repeated"
@@ -553,11 +509,11 @@ def test_a_connection_that_the_service_has_closed_is_replaced_before_anything_is
     """So that even a call that may not be repeated succeeds."""
     client = ours("lambda", service.url, attempts=1)
     service.script = [Say(last=True)]
-    client.invoke(FunctionName="f", Payload=b"{}")
+    client.invoke(**INVOKE)
     caller: Connections = client._caller._connections
     (waiting, _) = caller._idle[0]
     wait_for(lambda: transport._has_ended(waiting))
-    client.invoke(FunctionName="f", Payload=b"{}")
+    client.invoke(**INVOKE)
     assert [one.connection for one in service.got] == [1, 2]
 
 
@@ -565,10 +521,10 @@ def test_a_connection_that_the_service_has_closed_is_replaced_before_anything_is
 def test_a_connection_that_was_idle_for_long_is_not_used_any_more(service: Service, since: float) -> None:
     """A frozen function wakes up to a connection that the network may have forgotten."""
     client = ours("lambda", service.url)
-    client.invoke(FunctionName="f", Payload=b"{}")
+    client.invoke(**INVOKE)
     caller: Connections = client._caller._connections
     caller._idle[0] = (caller._idle[0][0], time.time() - since)
-    client.invoke(FunctionName="f", Payload=b"{}")
+    client.invoke(**INVOKE)
     assert service.connections == 2
 
 
@@ -587,7 +543,7 @@ def test_threads_share_a_client_and_no_connection_at_the_same_time(service: Serv
 
     def call() -> None:
         for _ in range(6):
-            found.append(client.invoke(FunctionName="f", Payload=b"{}")["Payload"].read())
+            found.append(client.invoke(**INVOKE)["Payload"].read())
 
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:
@@ -639,18 +595,24 @@ def clients(root: Path, **more: str) -> tuple[list[dict[str, Any]], str]:
     return [json.loads(line) for line in lines], last
 
 
-@pytest.mark.parametrize("chosen", [LAMBDA, LAMBDA | {"HERALD_AWS_CLIENT": "own"}])
-def test_in_lambda_the_client_is_ours_and_nothing_is_said(root: Path, chosen: dict[str, str]) -> None:
-    assert clients(root, **chosen) == ([], "['Sns', 'Json', 'Lambda', 'Json']")
+OURS, THEIRS = "['Sns', 'Json', 'Lambda', 'Json']", "['Sdk', 'Sdk', 'Sdk', 'Sdk']"
+REGION = {"AWS_DEFAULT_REGION": "eu-central-1"}
 
 
 @pytest.mark.parametrize(
-    "chosen", [{"AWS_DEFAULT_REGION": "eu-central-1"}, LAMBDA | {"HERALD_AWS_CLIENT": "botocore", "HTTPS_PROXY": "x"}]
+    ("environ", "made"),
+    [
+        (LAMBDA, OURS),
+        (LAMBDA | {"HERALD_AWS_CLIENT": "own"}, OURS),
+        (REGION, THEIRS),
+        (LAMBDA | {"HERALD_AWS_CLIENT": "botocore", "HTTPS_PROXY": "x"}, THEIRS),
+    ],
+    ids=["in lambda", "chosen there", "outside", "botocore chosen"],
 )
-def test_outside_lambda_and_where_it_is_chosen_the_client_is_botocores_and_nothing_is_said(
-    root: Path, chosen: dict[str, str]
+def test_the_client_is_ours_in_lambda_alone_or_the_one_that_is_chosen_and_nothing_is_said(
+    root: Path, environ: dict[str, str], made: str
 ) -> None:
-    assert clients(root, **chosen) == ([], "['Sdk', 'Sdk', 'Sdk', 'Sdk']")
+    assert clients(root, **environ) == ([], made)
 
 
 @pytest.mark.parametrize(
@@ -658,10 +620,7 @@ def test_outside_lambda_and_where_it_is_chosen_the_client_is_botocores_and_nothi
     [
         (LAMBDA | {"HTTPS_PROXY": "http://proxy.example:3128"}, ["HTTPS_PROXY"]),
         (LAMBDA | {"AWS_CONFIG_FILE": "/x", "AWS_CSM_ENABLED": "true"}, ["AWS_CONFIG_FILE", "AWS_CSM_ENABLED"]),
-        (
-            {"HERALD_AWS_CLIENT": "own", "AWS_DEFAULT_REGION": "eu-central-1"},
-            ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
-        ),
+        (REGION | {"HERALD_AWS_CLIENT": "own"}, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
         (LAMBDA | {"AWS_DEFAULT_REGION": "us-iso-east-1"}, ["AWS_DEFAULT_REGION"]),
     ],
 )
@@ -669,7 +628,7 @@ def test_where_ours_cannot_answer_one_warning_and_one_metric_name_the_variables(
     root: Path, environ: dict[str, str], variables: list[str]
 ) -> None:
     (warning, metric), last = clients(root, **environ)
-    assert last == "['Sdk', 'Sdk', 'Sdk', 'Sdk']"
+    assert last == THEIRS
     assert (warning["level"], warning["code"], warning["variables"]) == ("WARNING", "AWS_CLIENT_FALLBACK", variables)
     assert ", ".join(variables) in warning["message"]
     assert (metric["AwsClientFallback"], metric["variables"]) == ([1.0], ", ".join(variables))

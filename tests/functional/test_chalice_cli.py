@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 from importlib.util import cache_from_source
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from zipfile import ZipFile
 
@@ -190,16 +191,8 @@ def test_what_is_vendored_is_asked_as_well_what_it_imports(tmp_path: Path) -> No
 # Changes of functions
 
 
-class Waiter:
-    def __init__(self, journal: list[str], state: str) -> None:
-        self._journal, self._state = journal, state
-
-    def wait(self, FunctionName: str) -> None:
-        self._journal.append(f"{FunctionName} {self._state}")
-
-
 class Client:
-    """As much of Chalice's client as a change needs."""
+    """As much of Chalice's client as a change needs, and of the waiters that it makes."""
 
     def __init__(self) -> None:
         self.journal: list[str] = []
@@ -208,8 +201,8 @@ class Client:
         assert service == "lambda"
         return self
 
-    def get_waiter(self, state: str) -> Waiter:
-        return Waiter(self.journal, state)
+    def get_waiter(self, state: str) -> SimpleNamespace:
+        return SimpleNamespace(wait=lambda FunctionName: self.journal.append(f"{FunctionName} {state}"))
 
 
 def test_a_function_is_changed_once_it_is_neither_being_made_nor_changed() -> None:
@@ -265,22 +258,22 @@ def chalice(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("stage", ["dev", "local"])
-def test_an_app_that_can_t_be_read_is_an_error_and_named_on_stderr(project: Path, stage: str) -> None:
-    (project / "app.py").write_text("def (:\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("stage", "source", "said"),
+    [
+        ("dev", "def (:\n", ["app.py", "SyntaxError: invalid syntax", "def (:"]),
+        ("local", "def (:\n", ["app.py", "SyntaxError: invalid syntax", "def (:"]),
+        ("dev", "raise RuntimeError('what is wrong')\n", ["app.py", "RuntimeError: what is wrong"]),
+    ],
+)
+def test_an_app_that_can_t_be_imported_is_an_error_and_named_on_stderr(
+    project: Path, stage: str, source: str, said: list[str]
+) -> None:
+    (project / "app.py").write_text(source, encoding="utf-8")
     ran = chalice(project, "deploy", "--stage", stage)
     assert ran.returncode != 0, ran.stdout
-    assert "app.py" in ran.stderr
-    assert "SyntaxError: invalid syntax" in ran.stderr
-    assert "def (:" in ran.stderr
+    assert [words for words in said if words not in ran.stderr] == []
     assert not (project / ".chalice" / "deployed").exists(), "nothing was made, and nothing is recorded"
-
-
-def test_an_app_that_fails_while_it_is_imported_is_an_error(project: Path) -> None:
-    (project / "app.py").write_text("raise RuntimeError('what is wrong')\n", encoding="utf-8")
-    ran = chalice(project, "deploy", "--stage", "dev")
-    assert ran.returncode != 0, ran.stdout
-    assert "RuntimeError: what is wrong" in ran.stderr
 
 
 def test_an_unknown_command_is_an_error(project: Path) -> None:
@@ -314,9 +307,7 @@ def test_what_succeeds_has_the_status_0(project: Path) -> None:
     assert " 1.34.0, python " in ran.stdout
 
 
-def test_the_projects_own_app_is_imported_and_no_module_beside_the_program(project: Path) -> None:
-    (project / "app.py").write_text("raise RuntimeError('the right module')\n", encoding="utf-8")
-    assert "the right module" in chalice(project, "deploy", "--stage", "dev").stderr
+def test_no_module_beside_the_program_is_imported(project: Path) -> None:
     beside = "release_history"
     assert chalice_runner.PROGRAM.with_name(f"{beside}.py").exists()
     (project / "app.py").write_text(f"import {beside}\n", encoding="utf-8")
@@ -423,45 +414,44 @@ def test_what_was_kept_is_deployed_without_running_any_of_it(project: Path, tmp_
 
 
 class Step:
-    """A step of Chalice's that gives back what it was made with."""
-
-    def __init__(self, answer: Any = None) -> None:
-        self._answer = answer
+    """A step of Chalice's that gives back nothing."""
 
     def build(self, *_: object) -> Any:
-        return self._answer
+        return []
 
     build_dependencies = execute = build
 
 
-class Executor:
-    """Makes its resources one after the other, and fails after the last where it was told to."""
+class Deployment:
+    """A deployment of stage dev that makes what it is told, one after the other, and keeps what is recorded of it."""
 
-    def __init__(self, *made: dict[str, Any], error: BaseException | None = None) -> None:
+    def __init__(self, folder: Path, *known: dict[str, Any]) -> None:
+        self.config = config(folder, *known)
+        self.recorded: list[dict[str, Any]] = []
         self.resource_values: list[dict[str, Any]] = []
-        self._made = made
-        self._error = error
+        self._project = str(folder)
+
+    def run(self, *made: dict[str, Any], error: BaseException | None = None, recorder: Any = None) -> Any:
+        """Make these, and fail after the last where there is an error."""
+        self._made, self._error = made, error
+        step: Any = Step()
+        last: Any = self
+        return RecordingDeployer(step, step, step, step, step, last, recorder or last).deploy(self.config, "dev")
+
+    def fails(self, *made: dict[str, Any], recorder: Any = None) -> None:
+        with pytest.raises(ChaliceDeploymentError):
+            self.run(*made, error=DENIED, recorder=recorder)
+
+    # As an executor and a recorder of Chalice.
 
     def execute(self, plan: object) -> None:
         self.resource_values.extend(self._made)
         if self._error:
             raise self._error
 
-
-class Recorder:
-    """Keeps what it was told to record."""
-
-    def __init__(self) -> None:
-        self.recorded: list[tuple[Any, str, str]] = []
-
     def record_results(self, results: Any, stage: str, project: str) -> None:
-        self.recorded.append((results, stage, project))
-
-
-def deployer(executor: Executor, recorder: Any) -> RecordingDeployer:
-    step: Any = Step([])
-    last: Any = executor
-    return RecordingDeployer(step, step, step, step, step, last, recorder)
+        assert (stage, project) == ("dev", self._project)
+        self.recorded.append(results)
 
 
 def config(folder: Path, *known: dict[str, Any]) -> Config:
@@ -470,14 +460,10 @@ def config(folder: Path, *known: dict[str, Any]) -> Config:
         record = folder / ".chalice" / "deployed" / "dev.json"
         record.parent.mkdir(parents=True)
         record.write_text(json.dumps({"resources": known, "schema_version": "2.0", "backend": "api"}))
+    disk = {"app_name": "herald", "manage_iam_role": True, "project_dir": str(folder), "stages": {"dev": {}}}
     return Config(
         chalice_stage="dev",
-        config_from_disk={
-            "app_name": "herald",
-            "manage_iam_role": True,
-            "project_dir": str(folder),
-            "stages": {"dev": {}},
-        },
+        config_from_disk=disk,
         user_provided_params={"chalice_app": Chalice("herald", configure_logs=False), "project_dir": str(folder)},
     )
 
@@ -499,10 +485,9 @@ def results(*resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_succeeds_is_recorded_once_as_chalice_does(tmp_path: Path) -> None:
-    recorder = Recorder()
-    done = deployer(Executor(role("r"), API), recorder).deploy(config(tmp_path, role("old")), "dev")
-    assert done == results(role("r"), API)
-    assert recorder.recorded == [(results(role("r"), API), "dev", str(tmp_path))]
+    deployment = Deployment(tmp_path, role("old"))
+    assert deployment.run(role("r"), API) == results(role("r"), API)
+    assert deployment.recorded == [results(role("r"), API)]
 
 
 @pytest.mark.parametrize(
@@ -519,61 +504,52 @@ def test_what_succeeds_is_recorded_once_as_chalice_does(tmp_path: Path) -> None:
 def test_what_was_made_before_a_failure_is_recorded_and_the_failure_goes_on(
     tmp_path: Path, error: BaseException, raised: type[BaseException]
 ) -> None:
-    recorder = Recorder()
+    deployment = Deployment(tmp_path)
     with pytest.raises(raised):
-        deployer(Executor(role("r"), API, error=error), recorder).deploy(config(tmp_path), "dev")
-    assert recorder.recorded == [(results(role("r"), API), "dev", str(tmp_path))]
+        deployment.run(role("r"), API, error=error)
+    assert deployment.recorded == [results(role("r"), API)]
 
 
 def test_what_was_known_before_stays_known_and_what_was_made_anew_is_laid_over_it(tmp_path: Path) -> None:
-    recorder = Recorder()
-    known = (role("r", "arn:old") | {"more": 1}, function("f"), API)
-    made = (role("r", "arn:new"), function("g"))
-    with pytest.raises(ChaliceDeploymentError):
-        deployer(Executor(*made, error=DENIED), recorder).deploy(config(tmp_path, *known), "dev")
+    deployment = Deployment(tmp_path, role("r", "arn:old") | {"more": 1}, function("f"), API)
+    deployment.fails(role("r", "arn:new"), function("g"))
     merged = role("r", "arn:new") | {"more": 1}
-    assert recorder.recorded == [(results(merged, function("f"), API, function("g")), "dev", str(tmp_path))]
+    assert deployment.recorded == [results(merged, function("f"), API, function("g"))]
 
 
 def test_what_chalice_records_twice_of_one_resource_is_one(tmp_path: Path) -> None:
     """Chalice records a value when it is known: a resource with two of them comes twice."""
-    recorder = Recorder()
-    first, whole = {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "abc"}, API
-    with pytest.raises(ChaliceDeploymentError):
-        deployer(Executor(first, whole, error=DENIED), recorder).deploy(config(tmp_path), "dev")
-    assert recorder.recorded == [(results(API), "dev", str(tmp_path))]
+    deployment = Deployment(tmp_path)
+    deployment.fails({"name": "rest_api", "resource_type": "rest_api", "rest_api_id": "abc"}, API)
+    assert deployment.recorded == [results(API)]
 
 
 def test_a_failure_before_anything_was_made_leaves_the_record_alone(tmp_path: Path) -> None:
-    recorder = Recorder()
-    before = config(tmp_path, role("r"), API)
-    with pytest.raises(ChaliceDeploymentError):
-        deployer(Executor(error=DENIED), recorder).deploy(before, "dev")
-    assert recorder.recorded == []
+    deployment = Deployment(tmp_path, role("r"), API)
+    deployment.fails()
+    assert deployment.recorded == []
 
 
 def test_the_next_deployment_reads_in_chalices_own_record_what_the_failed_one_made(tmp_path: Path) -> None:
-    it = config(tmp_path)
-    with pytest.raises(ChaliceDeploymentError):
-        deployer(Executor(role("r"), API, error=DENIED), ResultsRecorder(OSUtils())).deploy(it, "dev")
-    known = it.deployed_resources("dev")
+    deployment = Deployment(tmp_path)
+    deployment.fails(role("r"), API, recorder=ResultsRecorder(OSUtils()))
+    known = deployment.config.deployed_resources("dev")
     assert known.resource_names() == ["r", "rest_api"]
     assert known.resource_values("rest_api") == API
 
 
 def test_nothing_is_made_where_app_py_and_the_manifest_differ_and_the_functions_are_named(tmp_path: Path) -> None:
-    it = config(tmp_path)
-    it.chalice_app.lambda_function(name="extra")(print)
-    it.config_from_disk["stages"]["dev"]["lambda_functions"] = {"destined": {}}
-    recorder = Recorder()
+    deployment = Deployment(tmp_path)
+    deployment.config.chalice_app.lambda_function(name="extra")(print)
+    deployment.config.config_from_disk["stages"]["dev"]["lambda_functions"] = {"destined": {}}
     with pytest.raises(RuntimeError) as refused:
-        deployer(Executor(role("r")), recorder).deploy(it, "dev")
+        deployment.run(role("r"))
     assert str(refused.value).splitlines() == [
         "app.py registers extra, which the manifest lacks: chalicelib/functions.py, or own_functions.py and"
         " `functions` of the stage in herald.toml",
         "the manifest declares destined, which app.py lacks",
     ]
-    assert recorder.recorded == []
+    assert (deployment.recorded, deployment.resource_values) == ([], [])
 
 
 # Roles
@@ -601,11 +577,8 @@ def test_a_role_has_its_boundary_from_its_making_on_and_before_any_right() -> No
     arn = "arn:aws:iam::123456789012:role/herald-dev-destined"
     made = {"Role": {**ROLE, "Path": "/", "RoleId": "A" * 16, "Arn": arn, "CreateDate": 0}}
     with Stubber(chalice.iam) as iam:
-        iam.add_response(
-            "create_role",
-            made,
-            {**ROLE, "AssumeRolePolicyDocument": json.dumps(ALLOWS), "PermissionsBoundary": BOUNDARY},
-        )
+        trusting = {**ROLE, "AssumeRolePolicyDocument": json.dumps(ALLOWS)}
+        iam.add_response("create_role", made, trusting | {"PermissionsBoundary": BOUNDARY})
         iam.add_response("put_role_permissions_boundary", {}, {**ROLE, "PermissionsBoundary": BOUNDARY})
         iam.add_response("put_role_policy", {}, {**ROLE, "PolicyName": ROLE["RoleName"], "PolicyDocument": "{}"})
         assert chalice.create_role(ROLE["RoleName"], ALLOWS, {}) == arn
@@ -618,8 +591,7 @@ def test_a_role_that_stands_is_put_within_the_boundary_before_its_rights_change(
         for _ in range(2):
             iam.add_response("put_role_permissions_boundary", {}, {**ROLE, "PermissionsBoundary": BOUNDARY})
             iam.add_response("put_role_policy", {}, {**ROLE, "PolicyName": "p", "PolicyDocument": "{}"})
-        chalice.put_role_policy(ROLE["RoleName"], "p", {})
-        chalice.put_role_policy(ROLE["RoleName"], "p", {})
+            chalice.put_role_policy(ROLE["RoleName"], "p", {})
         iam.assert_no_pending_responses()
 
 
