@@ -5,11 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from chalicelib.adapters.marks_and_erasure import MarkTable
 from ops.aws.account import Account
 from ops.naming import AwsLocation
 from ops.operations import copies_after_erasure
-from tests.dynamodb import LocalTable
 from tests.fakes import NOW, stage
 
 
@@ -46,12 +44,3 @@ def test_everything_that_may_hold_a_copy_is_named_also_for_what_lay_in_a_letter_
         ("archive old of the bus", None),
         ("sqs:inbox", None),
     ]
-
-
-def test_what_a_killed_run_left_without_a_record_is_erased_by_its_id() -> None:
-    table = LocalTable(stage().table)
-    for message_id in ("killed", "another"):
-        table.put_item(TableName=stage().table, Item={"id": {"S": f"fields#{message_id}"}})
-    marks = MarkTable(cast(Any, table), stage().table)
-    assert [marks.erase_fields("killed") for _ in range(2)] == [True, False]
-    assert list(table.items()) == ["fields#another"]

@@ -39,24 +39,25 @@ def checkout(tmp_path: Path, root: Path) -> Path:
     return folder
 
 
-def start(launcher: Path | str, *words: str, cwd: Path, python: str = sys.executable) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [launcher, *words],
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"], "PYTHON": python},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def run(launcher: Path | str, *words: str, cwd: Path, **environ: str) -> tuple[int, subprocess.CompletedProcess[str]]:
+    """The number of the process, and what became of it."""
+    environ = {"PATH": os.environ["PATH"], "PYTHON": sys.executable} | environ
+    with subprocess.Popen(
+        [launcher, *words], cwd=cwd, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        printed, said = process.communicate(timeout=60)
+    return process.pid, subprocess.CompletedProcess(process.args, process.returncode, printed, said)
+
+
+def launched(checkout: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return run(checkout / "herald", *words, cwd=checkout, **environ)[1]
 
 
 def test_it_installs_once_and_says_so_beside_what_the_command_prints(checkout: Path) -> None:
-    with start(checkout / "herald", "0", cwd=checkout) as first:
-        printed, said = first.communicate(timeout=60)
-    assert said == "Installing install run\n"
-    assert printed.count("\n") == 1, "scripts read standard output"
-    with start(checkout / "herald", "0", cwd=checkout) as again:
-        assert again.communicate(timeout=60)[1] == ""
+    first = launched(checkout, "0")
+    assert first.stderr == "Installing install run\n"
+    assert first.stdout.count("\n") == 1, "scripts read standard output"
+    assert launched(checkout, "0").stderr == ""
 
 
 def test_it_becomes_the_program_so_that_signals_words_and_status_are_its_own(checkout: Path, tmp_path: Path) -> None:
@@ -65,30 +66,26 @@ def test_it_becomes_the_program_so_that_signals_words_and_status_are_its_own(che
     (elsewhere / "direct").symlink_to(checkout / "herald")
     (elsewhere / "link").symlink_to("direct")
     for launcher, cwd in ((checkout / "herald", checkout), (elsewhere / "link", elsewhere), ("./link", elsewhere)):
-        with start(launcher, "7", "a b", "", "*", cwd=cwd) as process:
-            printed, _ = process.communicate(timeout=60)
-        assert printed == f"{process.pid}|{['7', 'a b', '', '*']}|{cwd}\n"
-        assert process.returncode == 7
+        pid, ran = run(launcher, "7", "a b", "", "*", cwd=cwd)
+        assert ran.stdout == f"{pid}|{['7', 'a b', '', '*']}|{cwd}\n"
+        assert ran.returncode == 7
 
 
 def test_checks_get_their_own_packages_too(checkout: Path) -> None:
-    with start(checkout / "herald", "check", cwd=checkout) as process:
-        assert process.communicate(timeout=60)[1].startswith("Installing install dev\n")
+    assert launched(checkout, "check").stderr.startswith("Installing install dev\n")
 
 
 def test_an_environment_whose_python_is_gone_is_installed_anew(checkout: Path) -> None:
     (checkout / ".venv" / "bin").mkdir(parents=True)
     (checkout / ".venv" / "bin" / "python").symlink_to("/nowhere/python3")
-    with start(checkout / "herald", "0", cwd=checkout) as process:
-        assert process.communicate(timeout=60)[1] == "Installing install run\n"
-    assert process.returncode == 0
+    ran = launched(checkout, "0")
+    assert (ran.returncode, ran.stderr) == (0, "Installing install run\n")
 
 
 def test_what_could_not_be_installed_ends_it(checkout: Path) -> None:
     (checkout / "ops" / "packages.py").write_text("import sys\nsys.exit('no network')\n", encoding="utf-8")
-    with start(checkout / "herald", "0", cwd=checkout) as process:
-        assert process.communicate(timeout=60) == ("", "no network\n")
-    assert process.returncode == 1
+    ran = launched(checkout, "0")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "no network\n")
 
 
 def test_a_python_that_is_too_old_or_missing_is_one_sentence_with_what_to_do(checkout: Path) -> None:
@@ -96,10 +93,9 @@ def test_a_python_that_is_too_old_or_missing_is_one_sentence_with_what_to_do(che
     old.write_text("#!/bin/sh\necho Python 3.9\nexit 1\n", encoding="utf-8")
     old.chmod(0o755)
     for python in (str(old), "/nowhere/python3"):
-        with start(checkout / "herald", "0", cwd=checkout, python=python) as process:
-            printed, said = process.communicate(timeout=60)
-        assert (process.returncode, printed) == (1, "")
-        assert said == (
+        ran = launched(checkout, "0", PYTHON=python)
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert ran.stderr == (
             f"Herald needs Python 3.11 or newer; {python} is older or missing. Name another: PYTHON=python3.12"
             f" {checkout}/herald\n"
         )
@@ -121,13 +117,6 @@ def test_without_a_choice_a_newer_python_beside_an_old_one_is_found(checkout: Pa
 
 def test_modules_are_those_of_the_checkout_whatever_the_folder(root: Path, tmp_path: Path) -> None:
     (tmp_path / "ops.py").write_text("raise RuntimeError('the wrong module')\n", encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, root / "ops" / "__main__.py", "--version"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    _, ran = run(sys.executable, str(root / "ops" / "__main__.py"), "--version", cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("Herald ")

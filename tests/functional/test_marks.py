@@ -142,6 +142,13 @@ def test_what_an_event_that_came_late_wrote_while_its_message_was_erased_is_eras
     assert (late, table.items()) == ([], {})
 
 
+def test_what_a_killed_run_left_without_a_record_is_erased_by_its_id(table: Any) -> None:
+    before = table.items()
+    table.put_item(TableName=STAGE.table, Item={"id": {"S": fields_key("killed")}})
+    assert [MarkTable(table, STAGE.table).erase_fields("killed") for _ in range(2)] == [True, False]
+    assert table.items() == before
+
+
 def test_an_attempt_in_progress_is_recorded_and_none_follows(table: Any) -> None:
     class Busy:
         """Is told of spam while it calls a provider that can't be reached."""

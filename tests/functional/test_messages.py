@@ -94,9 +94,7 @@ def test_a_message_is_answered_whole(functions: Functions, log: Log) -> None:
     assert "MARKER" not in log.text
 
 
-def test_a_page_is_answered_with_where_to_go_on(
-    functions: Functions, archive: InMemoryArchive, client: Client, log: Log
-) -> None:
+def test_a_page_is_answered_with_where_to_go_on(functions: Functions, archive: InMemoryArchive, log: Log) -> None:
     assert functions.invoke("list_messages", LIST) == {"messages": [STORED.listed.as_json()], "cursor": CURSOR}
     assert archive.asked == [Wanted("default", None, 0, LATEST, MAX_PAGE, None)]
     line = log.line("Messages listed")
@@ -197,17 +195,11 @@ def request(
     sample: dict[str, Any], query: dict[str, str] | None, *, method: str = "GET", path: str = "/"
 ) -> dict[str, Any]:
     http = {**sample["requestContext"]["http"], "method": method, "path": path}
-    event = {
-        **sample,
-        "rawPath": path,
-        "requestContext": {**sample["requestContext"], "http": http},
-        "body": None,
-        "isBase64Encoded": False,
-    }
+    changes = {"rawPath": path, "requestContext": {**sample["requestContext"], "http": http}}
+    event = {**sample, **changes, "body": None, "isBase64Encoded": False, "queryStringParameters": query}
     if query is None:
         del event["queryStringParameters"]
-        return event
-    return event | {"queryStringParameters": query}
+    return event
 
 
 def test_a_message_is_answered_by_http(functions: Functions, sample: dict[str, Any], log: Log) -> None:
