@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
+from botocore.stub import Stubber
 from chalice.test import Client, HTTPResponse, TestHTTPClient
 
 # app.py reads its stage while it is imported.
@@ -30,6 +31,9 @@ from chalicelib.settings import Stage
 from ops.generate import openapi
 from tests.fakes import Context, FakeContainer, Published, RecordingTopic, RefusingTopic
 from tests.openapi import Conformance
+
+Stubbed = Callable[[str], tuple[Any, Stubber]]
+"""Makes a client of a service, and its Stubber."""
 
 
 @pytest.fixture

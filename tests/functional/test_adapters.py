@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import IO, Any, cast
 
 import pytest
@@ -18,13 +19,18 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.response import StreamingBody
-from botocore.stub import Stubber
 
 from chalicelib.adapters import aws
+from chalicelib.adapters.aws.botocore_client import Sdk
 from chalicelib.adapters.dynamodb_items import from_item
+from chalicelib.adapters.file_bucket import MAX_READ, FileBucket, StoredFile
+from chalicelib.adapters.last_alarm import AlarmItem
+from chalicelib.adapters.last_canary import CanaryItem
+from chalicelib.adapters.last_digest import DigestItems
 from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.notifier_client import NotifierClient
 from chalicelib.adapters.secrets import ParameterSecrets
+from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.adapters.topic import SnsTopic
 from chalicelib.composition import Container
 from chalicelib.errors import (
@@ -37,18 +43,19 @@ from chalicelib.errors import (
     StoreError,
 )
 from chalicelib.functions import FUNCTIONS
+from chalicelib.logic.canary_arrival import Canary
 from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
+from chalicelib.logic.stored_messages import Wanted
 from chalicelib.settings import FileRules, SettingsError, Spam
 from tests.conftest import Log
 from tests.dynamodb import LocalTable
 from tests.fakes import FUNCTION_ARN, NOW, message, site, stage
-from tests.functional.conftest import Provider
+from tests.functional.conftest import Provider, Stubbed
 
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 DAY = 24 * 60 * 60
 
 
@@ -275,24 +282,31 @@ def test_a_change_that_came_too_late_is_none_and_ones_own_lost_answer_is_one(
     assert table(there).find_record("id-1") == replace(NEW, deliveries=deliveries)
 
 
-CODES = ["ProvisionedThroughputExceededException", "ResourceNotFoundException", "AccessDeniedException"]
+TABLE = stage().table
+REFUSED: list[tuple[str, Callable[[Any], object]]] = [
+    ("put_item", lambda client: table(client).add(MESSAGE, NEW)),
+    ("update_item", lambda client: table(client).replace_delivery("id-1", "pushover", Delivery(), CLAIM)),
+    ("update_item", lambda client: table(client).hold("id-1", "id-0")),
+    ("get_item", lambda client: MessageArchive(client, stage(), lambda: NOW).get("id-1")),
+    ("query", lambda client: MessageArchive(client, stage(), lambda: NOW).page(Wanted("default"))),
+    ("update_item", lambda client: AlarmItem(client, TABLE).failed(NOW, 60)),
+    ("update_item", lambda client: AlarmItem(client, TABLE).unreported(NOW, 60)),
+    ("put_item", lambda client: CanaryItem(client, TABLE).record_arrival(Canary("canary-1", NOW), NOW)),
+    ("get_item", lambda client: DigestItems(client, TABLE).reported_until("default")),
+    ("update_item", lambda client: DigestItems(client, TABLE).claim("default", None, NOW)),
+]
 
 
-@pytest.mark.parametrize("code", CODES)
-def test_a_table_that_refuses_is_a_store_error_with_its_code(stubbed: Stubbed, code: str) -> None:
+@pytest.mark.parametrize(("operation", "call"), REFUSED)
+def test_a_table_that_refuses_is_a_store_error_with_its_code_whatever_is_asked_of_it(
+    stubbed: Stubbed, operation: str, call: Callable[[Any], object]
+) -> None:
     dynamodb, stub = stubbed("dynamodb")
-    stub.add_client_error("put_item", code, "MARKER")
-    stub.add_client_error("update_item", code, "MARKER")
-    stub.add_client_error("update_item", code, "MARKER")
-    for call in (
-        lambda: table(dynamodb).add(MESSAGE, NEW),
-        lambda: table(dynamodb).replace_delivery("id-1", "pushover", Delivery(), CLAIM),
-        lambda: table(dynamodb).hold("id-1", "id-0"),
-    ):
-        with pytest.raises(StoreError) as caught:
-            call()
-        assert caught.value.reason == code
-        assert "MARKER" not in str(caught.value)
+    stub.add_client_error(operation, "AccessDeniedException", "MARKER")
+    with pytest.raises(StoreError) as caught:
+        call(dynamodb)
+    assert caught.value.reason == "AccessDeniedException"
+    assert "MARKER" not in str(caught.value)
 
 
 @pytest.mark.parametrize("error", CLIENT_SIDE, ids=lambda error: type(error).__name__)
@@ -304,6 +318,26 @@ def test_a_table_that_cant_be_reached_is_a_store_error(aws: Callable[[str], Any]
     assert caught.value.reason == type(error).__name__
     with pytest.raises(StoreError):
         table(dynamodb).replace_delivery("id-1", "pushover", Delivery(), CLAIM)
+
+
+# FileBucket
+
+
+def test_an_empty_object_keeps_its_name_type_and_time(stubbed: Stubbed) -> None:
+    client, stub = stubbed("s3")
+    asked = {
+        "Bucket": "herald-dev-files-123456789012-eu-central-1",
+        "ExpectedBucketOwner": "123456789012",
+        "Key": "incoming/x",
+    }
+    ranged = {**asked, "Range": f"bytes=0-{MAX_READ - 1}"}
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: "The requested range cannot be satisfied."
+    stub.add_client_error("get_object", "InvalidRange", http_status_code=416, expected_params=ranged)
+    at = datetime(2026, 11, 29, 7, tzinfo=UTC)
+    answer = {"Body": io.BytesIO(), "Metadata": {"name": "%C3%BC.jpg", "type": "image/jpeg"}, "LastModified": at}
+    stub.add_response("get_object", answer, asked)
+    bucket = FileBucket(Sdk(client), stage(), FUNCTION_ARN)
+    assert bucket.read("incoming/x") == StoredFile(b"", "ü.jpg", "image/jpeg", int(at.timestamp()))
 
 
 # NotifierClient

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from botocore.stub import Stubber
 from chalice.test import Client
 
 from chalicelib.adapters.last_alarm import AlarmItem
@@ -30,7 +28,6 @@ from tests.fakes import (
     message,
 )
 
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 TABLE = "herald-dev-messages"
 
 
@@ -206,11 +203,3 @@ def test_what_could_not_be_told_is_put_back(item: AlarmItem) -> None:
     item.put_back(3, NOW - QUIET)
     item.failed(NOW - 1, QUIET)
     assert item.unreported(NOW, QUIET) == 4
-
-
-@pytest.mark.parametrize("call", ["failed", "unreported"])
-def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed, call: str) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_client_error("update_item", "AccessDeniedException")
-    with pytest.raises(StoreError, match="AccessDeniedException"):
-        getattr(AlarmItem(dynamodb, TABLE), call)(NOW, QUIET)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,6 @@ from chalicelib.adapters.last_alarm import AlarmItem
 from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.stored_messages import MessageArchive
-from chalicelib.errors import StoreError
 from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.message import Message
 from chalicelib.logic.overall_state import MessageState
@@ -23,7 +21,6 @@ from chalicelib.logic.stored_messages import MAX_PAGE, Position, Wanted
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, Clock, message, stage
 
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 GET = {"TableName": "herald-dev-messages", "Key": {"id": {"S": "id-1"}}, "ConsistentRead": True}
 PENDING = Delivery()
 DONE = Delivery(State.DELIVERED, 1, "run", 0, 0, "ref", "", NOW + 2)
@@ -122,17 +119,6 @@ def test_a_state_is_looked_for_in_one_full_query_and_the_rest_is_left_to_the_nex
     assert rest.next == Position(NOW - MAX_PAGE + 3, f"id-{MAX_PAGE - 3}")
     none = archive(there).page(Wanted("default", MessageState.QUARANTINED))
     assert (none.messages, none.next) == ((), rest.next), "where none fits it still says where to go on"
-
-
-@pytest.mark.parametrize("operation", ["get_item", "query"])
-def test_a_table_that_does_not_answer_is_a_store_error(stubbed: Stubbed, operation: str) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_client_error(operation, "ProvisionedThroughputExceededException", "MARKER")
-    it = archive(dynamodb)
-    with pytest.raises(StoreError) as caught:
-        it.get("id-1") if operation == "get_item" else it.page(Wanted("default"))
-    assert caught.value.reason == "ProvisionedThroughputExceededException"
-    assert "MARKER" not in str(caught.value)
 
 
 def test_a_client_of_boto3_serves_as_well() -> None:

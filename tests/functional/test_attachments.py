@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -22,7 +21,7 @@ from chalicelib.logic.attachments import Attachment
 from chalicelib.logic.notification import NotifiedFile, from_contact
 from chalicelib.settings import FileRules, Stage
 from tests.fakes import FUNCTION_ARN, channel, mail_channel, message
-from tests.functional.conftest import Provider
+from tests.functional.conftest import Provider, Stubbed
 from tests.functional.notifiers import TOKEN, USER
 from tests.functional.test_contact import site_with
 from tests.functional.test_contact_files import FilesContainer
@@ -88,9 +87,6 @@ def test_a_refusal_that_took_long_is_tried_again_later_as_a_second_request_might
     with pytest.raises(ChannelUnavailableError):
         slow.notify(ATTACHED)
     assert len(provider.sent) == 1
-
-
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 
 
 def sent_mails(stubbed: Stubbed) -> tuple[SesNotifier, Stubber, list[dict[str, Any]]]:

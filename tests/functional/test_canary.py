@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
 from chalice.test import Client
 
 from chalicelib.adapters.dynamodb_items import from_item
 from chalicelib.adapters.last_canary import CanaryItem
 from chalicelib.composition import override_container
-from chalicelib.errors import CanaryError, ChannelUnavailableError, PublishError, StoreError
+from chalicelib.errors import CanaryError, ChannelUnavailableError, PublishError
 from chalicelib.handlers import canary as handler
 from chalicelib.logic.canary_arrival import Canary
 from tests.contract.test_outcomes import sns_event
@@ -33,7 +31,6 @@ from tests.fakes import (
 from tests.functional.test_outcomes import event
 
 CANARY = Canary("canary-1", NOW)
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 
 
 class Log:
@@ -130,10 +127,3 @@ def test_it_is_one_item_that_no_index_has_and_each_replaces_the_one_before() -> 
     item.record_checks(CANARY, {"a": "", "b": "ChannelUnavailableError"}, NOW + 2)
     checked = {"ended_at": NOW + 2, "channels": {"a": "", "b": "ChannelUnavailableError"}}
     assert [from_item(each) for each in table.items().values()] == [written | checked]
-
-
-def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed) -> None:
-    client, stub = stubbed("dynamodb")
-    stub.add_client_error("put_item", "AccessDeniedException", "MARKER", 400)
-    with pytest.raises(StoreError, match="AccessDeniedException"):
-        CanaryItem(client, "t").record_arrival(CANARY, NOW)

@@ -21,7 +21,7 @@ from chalicelib.settings import Stage
 from chalicelib.texts import texts
 from tests.error_page import Page
 from tests.fakes import FUNCTION_ARN, NOW, FakeContainer, Published
-from tests.functional.conftest import JSON, Form
+from tests.functional.conftest import JSON, Form, Stubbed
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 """What browsers send when a form is posted without JavaScript."""
@@ -33,7 +33,6 @@ HOME = "http://127.0.0.1:8080"
 FOREIGN = "https://evil.example"
 GOOD = {"source": "home", "name": "Юлия", "email": "j@example.com", "message": 'Hi "you"\n🚀'}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 
 
 def body_of(**fields: object) -> bytes:
@@ -552,14 +551,7 @@ def test_a_request_without_any_body_is_refused(form: Form) -> None:
     ("headers", "body", "status", "errors"),
     [
         (JSON, b"{", 400, [("body", "not_json")]),
-        (JSON, b"[]", 400, [("body", "not_an_object")]),
         (JSON, b'{"message": "\xff"}', 400, [("body", "not_in_charset")]),
-        (
-            JSON | {"Content-Type": "application/json; charset=koi8-r"},
-            b"{}",
-            415,
-            [("content-type", "unsupported_charset")],
-        ),
         (PROGRAM | MULTIPART, parts(("message", "Hi"))[:-6], 400, [("body", "not_multipart")]),
         ({**PROGRAM, "Content-Type": "multipart/form-data"}, parts(("message", "Hi")), 400, [("body", "no_boundary")]),
         (JSON, b"a" * (64 * 1024 + 1), 413, [(None, "body_too_large")]),
@@ -574,13 +566,9 @@ def test_a_request_without_any_body_is_refused(form: Form) -> None:
         ({}, b"Hi", 415, [("content-type", "unsupported_media_type")]),
         ({**JSON, "Content-Encoding": "gzip"}, b"\x1f\x8b", 415, [("content-encoding", "unsupported_media_type")]),
         (JSON, b"{}", 422, [("message", "REQUIRED_FIELD_MISSING")]),
-        (PROGRAM, b"", 422, [("message", "REQUIRED_FIELD_MISSING")]),
         (PROGRAM, b"message=%20%0A", 422, [("message", "REQUIRED_FIELD_EMPTY")]),
-        (PROGRAM, b"description=", 422, [("description", "REQUIRED_FIELD_EMPTY")]),
         (JSON, body_of(message="Hi", email="nobody"), 422, [("email", "TYPE_EMAIL")]),
-        (JSON, body_of(message="Hi", _replyto="nobody@"), 422, [("_replyto", "TYPE_EMAIL")]),
         (JSON, body_of(message={"a": 7}), 422, [("message", "TYPE_TEXT")]),
-        (JSON, body_of(message="x" * 10_241), 422, [("message", "too_long")]),
         (JSON, body_of(message="Hi", other="ü" * 5_121), 422, [("other", "too_large")]),
         ({**PROGRAM, **MULTIPART}, parts(("message", "Hi"), file="photo"), 422, [("photo", "NO_FILE_UPLOADS")]),
         (

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
 
 from chalicelib.adapters.last_digest import RETENTION, DigestItems
 from chalicelib.composition import override_container
-from chalicelib.errors import StoreError
 from chalicelib.handlers import digest as handler
 from chalicelib.settings import Digest
 from tests.dynamodb import LocalTable
 from tests.fakes import NOW, FakeContainer, RecordingNotifier, stage
 from tests.unit.test_digest import SEVEN, SOME, InMemoryLog
 
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 TABLE = stage().table
 
 
@@ -76,12 +72,3 @@ def test_what_was_claimed_is_put_back_unless_somebody_went_on(there: Any, before
     items.put_back("default", SEVEN, before)
     assert items.reported_until("default") == before
     assert asked[-1] is True
-
-
-@pytest.mark.parametrize("operation", ["get_item", "update_item"])
-def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed, operation: str) -> None:
-    client, stub = stubbed("dynamodb")
-    items = DigestItems(client, TABLE)
-    stub.add_client_error(operation, "AccessDeniedException", "MARKER", 400)
-    with pytest.raises(StoreError, match="AccessDeniedException"):
-        items.reported_until("default") if operation == "get_item" else items.claim("default", None, SEVEN)

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -27,17 +26,16 @@ from chalicelib.adapters import herald_client
 from chalicelib.adapters.herald_client import CallError, FunctionError, Herald, NotRunError, UnknownOutcomeError
 from chalicelib.functions import FUNCTIONS
 from tests.contracts import validator
-from tests.functional.conftest import Provider
+from tests.functional.conftest import Provider, Stubbed
 from tests.functional.test_adapters import Broken, break_at, set_aws_environment
 
-Stub = Callable[[str], tuple[Any, Stubber]]
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:herald-dev-"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:herald-dev-messages"
 MESSAGE = {"id": "id-1", "state": "delivered"}
 
 
 @pytest.fixture
-def raw(stubbed: Stub) -> Stub:
+def raw(stubbed: Stubbed) -> Stubbed:
     """botocore's own clients, as a program outside of Herald has them."""
 
     def make(service: str) -> tuple[Any, Stubber]:
@@ -50,7 +48,7 @@ def raw(stubbed: Stub) -> Stub:
 class Program:
     """A program with the client, whose account answers as told."""
 
-    def __init__(self, raw: Stub, **more: str) -> None:
+    def __init__(self, raw: Stubbed, **more: str) -> None:
         self.functions, self._lambda = raw("lambda")
         self.directory, self._ssm = raw("ssm")
         self.topic, self._sns = raw("sns")
@@ -86,7 +84,7 @@ class Program:
 
 
 @pytest.fixture
-def program(raw: Stub) -> Program:
+def program(raw: Stubbed) -> Program:
     return Program(raw)
 
 
@@ -194,7 +192,7 @@ def test_messages_are_read_page_by_page(program: Program) -> None:
     assert [message["id"] for message in program.herald.messages("default", **more)] == ["1", "2", "3"]
 
 
-def test_the_correlation_id_goes_with_every_request_that_reads(raw: Stub) -> None:
+def test_the_correlation_id_goes_with_every_request_that_reads(raw: Stubbed) -> None:
     program = Program(raw, correlation_id="order-17")
     program.finds("get_message")
     program.answers("get_message", {"id": "id-1", "correlation_id": "order-17"}, MESSAGE)
