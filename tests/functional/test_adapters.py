@@ -128,13 +128,18 @@ def test_a_publication_that_failed_on_its_way_is_a_publish_error(aws: Callable[[
 
 
 @pytest.mark.parametrize("code", ["Throttled", "AuthorizationError", "NotFound", "InvalidParameter", "KMSDisabled"])
-def test_a_publication_that_sns_refused_is_a_publish_error_with_its_code(stubbed: Stubbed, code: str) -> None:
+def test_a_publication_that_sns_refused_is_a_publish_error_with_its_code_and_the_next_is_made(
+    stubbed: Stubbed, code: str
+) -> None:
     sns, stub = stubbed("sns")
     stub.add_client_error("publish", code, "MARKER")
+    stub.add_response("publish", {"MessageId": "m"})
+    topic = SnsTopic(sns, "t")
     with pytest.raises(PublishError) as caught:
-        SnsTopic(sns, "t").publish("MARKER", site="default", kind="contact", function_arn=FUNCTION_ARN)
+        topic.publish("MARKER", site="default", kind="contact", function_arn=FUNCTION_ARN)
     assert caught.value.reason == code
     assert "MARKER" not in str(caught.value)
+    topic.publish("MARKER", site="default", kind="contact", function_arn=FUNCTION_ARN)
 
 
 # MessageTable, on MiniStack's DynamoDB in this process

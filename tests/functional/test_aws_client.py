@@ -619,9 +619,7 @@ def test_the_client_is_ours_in_lambda_alone_or_the_one_that_is_chosen_and_nothin
     ("environ", "variables"),
     [
         (LAMBDA | {"HTTPS_PROXY": "http://proxy.example:3128"}, ["HTTPS_PROXY"]),
-        (LAMBDA | {"AWS_CONFIG_FILE": "/x", "AWS_CSM_ENABLED": "true"}, ["AWS_CONFIG_FILE", "AWS_CSM_ENABLED"]),
         (REGION | {"HERALD_AWS_CLIENT": "own"}, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
-        (LAMBDA | {"AWS_DEFAULT_REGION": "us-iso-east-1"}, ["AWS_DEFAULT_REGION"]),
     ],
 )
 def test_where_ours_cannot_answer_one_warning_and_one_metric_name_the_variables(

@@ -7,8 +7,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import count, pairwise
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from chalicelib.adapters.aws import ServiceError
 from chalicelib.adapters.message_table import MessageTable
 from chalicelib.adapters.recent_activity import RecentTable
+from chalicelib.adapters.replays import ReplayTable
 from chalicelib.adapters.ring_budget import RingTable
 from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.adapters.summaries import SummaryTable
@@ -38,6 +40,7 @@ from chalicelib.logic.delivery_types import (
 from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.overall_state import MessageState
+from chalicelib.logic.replay import apply_replay
 from chalicelib.logic.retry_due import DueMessage, retry_due
 from chalicelib.logic.ring_budget import DAY, refill_seconds
 from chalicelib.logic.spam import PersonSign
@@ -102,11 +105,9 @@ class Stage:
         processes: int = 4,
         retry_uncertain: bool = True,
         quota: Quota | None = None,
-        rings: Rings = RINGS,
     ):
-        self.stage = stage()._replace(
-            channels={"pushover": channel(retry_uncertain=retry_uncertain)._replace(rings=rings)}
-        )
+        phone = channel(retry_uncertain=retry_uncertain)._replace(rings=RINGS)
+        self.stage = stage()._replace(channels={"pushover": phone})
         self.site = site()._replace(spam=site().spam._replace(points={"fill_time": 5}, min_fill_seconds=3))
         self.table = LocalTable(self.stage.table)
         self.clock = Clock(NOW)
@@ -177,28 +178,22 @@ class Stage:
             wanted = replace(wanted, after=page.next) if page.next else None
         return found
 
-    def _may_die(self) -> Any:
-        table, phone = self.table, self.phone
+    @contextmanager
+    def _may_die(self) -> Iterator[None]:
+        """Kill the run at one of its calls, or not."""
+        last = self._random.randrange(1, 10) if self._random.random() < self._kill else 0
+        calls = count(1)
 
-        class Dying:
-            def __enter__(this) -> None:
-                calls = self._random.randrange(1, 10) if self._random.random() < self._kill else 0
-                count = 0
+        def die(operation: str, request: dict[str, Any]) -> None:
+            if next(calls) == last:
+                self.killed += 1
+                raise Killed
 
-                def die(operation: str, request: dict[str, Any]) -> None:
-                    nonlocal count
-                    count += 1
-                    if count == calls:
-                        self.killed += 1
-                        raise Killed
-
-                table.before_call = die
-
-            def __exit__(this, *_: object) -> None:
-                table.before_call = lambda operation, request: None
-
-        assert phone is not None
-        return Dying()
+        self.table.before_call = die
+        try:
+            yield
+        finally:
+            self.table.before_call = lambda operation, request: None
 
     def _invocation(self, request: str = "") -> Invocation:
         """A run of the event with this request id, or of another event than all before."""
@@ -321,9 +316,7 @@ def test_a_flood_of_a_day_rings_no_more_than_the_budget_and_its_summaries_come_l
             it.let_pass(6 * MINUTE)
     assert len(it.phone.rang) <= RINGS.day
     assert it.phone.most_within(3600) <= RINGS.hour
-    pauses = [
-        after - before for (before, _), (after, _) in zip(it.phone.summaries, it.phone.summaries[1:], strict=False)
-    ]
+    pauses = [after - before for (before, _), (after, _) in pairwise(it.phone.summaries)]
     assert pauses == sorted(pauses)
     told = sum(int(one.title.split()[0]) for _, one in it.phone.summaries)
     it.let_pass(2 * summary.MAX_PAUSE + 10 * MINUTE)
@@ -372,10 +365,8 @@ def test_one_neighbour_holds_up_nobody_else_of_its_address_or_network() -> None:
     it.site = it.site._replace(spam=it.site.spam._replace(points={"rate": 10}, most_messages=5, rate_minutes=60))
 
     def held(one: Message, address: str) -> bool:
-        return (
-            spam.screen(replace(one, sender_hash=address, network_hash="192.0.2.0/24"), it.site, it.recent).hold_reason
-            is not None
-        )
+        sent = replace(one, sender_hash=address, network_hash="192.0.2.0/24")
+        return spam.screen(sent, it.site, it.recent).hold_reason is not None
 
     assert [held(junk(number, NOW), "192.0.2.1") for number in range(300)] == [False] * 5 + [True] * 295
     assert not any(held(person(number, NOW), "192.0.2.1") for number in range(10))
@@ -444,20 +435,10 @@ def test_a_ring_that_others_are_always_quicker_with_is_given_up_in_time() -> Non
 
 @pytest.mark.parametrize("error", [ChannelUnavailableError("down"), ChannelUncertainError("?")], ids=["down", "silent"])
 def test_a_summary_that_could_not_be_delivered_is_told_again_with_all_that_it_counted(error: Exception) -> None:
-    it = Stage()
-    flood(it, 40, people=2)
-    counted = it.listed()[MessageState.SUMMARIZED]
+    it, counted = beyond_the_budget()
     it.phone.fail = [error]
     it.let_pass(15 * MINUTE)
     assert [int(one.title.split()[0]) for _, one in it.phone.summaries] == [counted]
-
-
-def test_a_channel_that_holds_what_is_uncertain_hears_no_summary_twice() -> None:
-    it = Stage(retry_uncertain=False)
-    flood(it, 40, people=2)
-    it.phone.fail = [ChannelUncertainError("?")]
-    it.let_pass(60 * MINUTE)
-    assert it.phone.summaries == []
 
 
 def test_of_two_summaries_whose_first_messages_came_in_one_second_each_has_an_id_of_its_own() -> None:
@@ -471,12 +452,8 @@ def test_of_two_summaries_whose_first_messages_came_in_one_second_each_has_an_id
 
 
 def test_what_a_person_replays_rings_whatever_the_budget() -> None:
-    it = Stage()
-    flood(it, 40, people=2)
+    it, _ = beyond_the_budget()
     (told, *_) = [one for one in (junk(n, 0).id for n in range(40)) if one not in it.phone.messages]
-    from chalicelib.adapters.replays import ReplayTable
-    from chalicelib.logic.replay import apply_replay
-
     store = ReplayTable(cast(Any, it.table), it.stage)
     apply_replay(told, False, it.stage.channels, store, it.clock.now)
     it.run(DueMessage(told, "default"))
@@ -506,11 +483,21 @@ def heard(it: Stage) -> list[tuple[Action, int, dict[str, State]]]:
     return [(one.action, one.messages, dict(one.channels)) for one in it.results if one.action in alarming]
 
 
-def test_a_summary_that_the_channel_refuses_is_tried_once_and_reported() -> None:
-    it, counted = beyond_the_budget()
-    it.phone.fail = [ChannelRejectedError("no")] * 100
+@pytest.mark.parametrize(
+    ("error", "action", "state"),
+    [
+        (ChannelRejectedError("no"), Action.UNDELIVERABLE, State.REJECTED),
+        (ChannelUncertainError("?"), Action.UNCERTAIN, State.UNCERTAIN),
+    ],
+    ids=["refused", "uncertain and held"],
+)
+def test_a_summary_that_one_call_has_ended_is_tried_once_and_reported(
+    error: Exception, action: Action, state: State
+) -> None:
+    it, counted = beyond_the_budget(retry_uncertain=False)
+    it.phone.fail = [error] * 100
     it.let_pass(4 * 3600)
-    assert heard(it) == [(Action.UNDELIVERABLE, counted, {"pushover": State.REJECTED})]
+    assert heard(it) == [(action, counted, {"pushover": state})]
     assert len(it.phone.fail) == 99
 
 
