@@ -359,8 +359,6 @@ CONDITION = {
 HTML = b"<html><body>Service Unavailable</body></html>"
 REFUSALS: list[tuple[str, str, dict[str, Any], Say]] = [
     ("sns", "publish", PUBLISH, Say(404, in_xml("NotFound"))),
-    ("sns", "publish", PUBLISH, Say(403, in_xml("AuthorizationError"))),
-    ("sns", "publish", PUBLISH, Say(500, in_xml("InternalFailure"))),
     ("sns", "publish", PUBLISH, Say(503, HTML)),
     ("sns", "publish", PUBLISH, Say(500, b"")),
     ("ssm", "get_parameters", {"Names": ["a"]}, Say(400, b'{"__type": "ThrottlingException", "Message": "Rate"}')),
@@ -375,10 +373,8 @@ REFUSALS: list[tuple[str, str, dict[str, Any], Say]] = [
     ("lambda", "invoke", INVOKE, Say(502, HTML)),
     ("sesv2", "send_email", MAIL, Say(400, b'{"message": "Email is not verified."}', coded("MessageRejected"))),
     ("s3", "put_object", PUT, Say(403, of_s3("AccessDenied"))),
-    ("s3", "put_object", PUT, Say(503, of_s3("SlowDown"))),
     ("s3", "get_object", OBJECT | {"Range": "bytes=0-9"}, Say(404, of_s3("NoSuchKey"))),
     ("s3", "get_object", OBJECT | {"Range": "bytes=0-9"}, Say(416, of_s3("InvalidRange"))),
-    ("s3", "copy_object", OBJECT | {"CopySource": "b/x"}, Say(404, of_s3("NoSuchKey"))),
     ("s3", "copy_object", OBJECT | {"CopySource": "b/x"}, Say(200, of_s3("InternalError"))),
     ("sesv2", "send_email", MAIL, Say(400, b'{"code": "BadRequestException", "message": "no"}')),
     ("sesv2", "send_email", MAIL, Say(301, b"", {"Location": "https://elsewhere.example/"})),

@@ -589,13 +589,6 @@ def test_an_unknown_site_is_404_whatever_is_sent(form: Form, path: str) -> None:
     assert form.published == []
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD"])
-def test_no_other_method_publishes(form: Form, method: str) -> None:
-    response = form.request(method, "/contact?message=Hi", JSON, body_of(**GOOD))
-    assert response.status_code >= 400
-    assert form.published == []
-
-
 # The page for a browser without JavaScript
 
 

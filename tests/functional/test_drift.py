@@ -164,17 +164,12 @@ def test_each_kind_of_what_is_gone_is_found() -> None:
     assert found.lines()[-1] == "the rule herald-dev-failed-events is disabled"
 
 
-def test_a_permission_of_a_rule_whose_name_begins_alike_is_another() -> None:
+def test_what_permits_a_rule_whose_name_begins_alike_or_denies_is_no_permission() -> None:
     world = AccountWithWiring(standing("form", "form-shop"))
-    kept = [each for each in world.policies["crm"] if "form-shop" in json.dumps(each)]
-    world.policies["crm"] = kept
-    assert world.look().gone == ("PermissionOfRuleForm",)
-
-
-def test_what_denies_is_no_permission() -> None:
-    world = AccountWithWiring(standing("form"))
-    world.policies["crm"] = [{**each, "Effect": "Deny"} for each in world.policies["crm"]]
-    assert world.look().gone == ("PermissionOfRuleForm",)
+    own, other = world.policies["crm"]
+    for policy in ([other], [{**own, "Effect": "Deny"}, other]):
+        world.policies["crm"] = policy
+        assert world.look().gone == ("PermissionOfRuleForm",)
 
 
 def test_a_function_of_somebodys_whose_policy_may_not_be_read_is_taken_for_well() -> None:

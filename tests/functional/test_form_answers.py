@@ -137,11 +137,13 @@ def test_a_form_without_its_method_is_told_so_by_a_page_that_keeps_what_was_type
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD"])
-def test_a_script_with_another_method_gets_json_and_those_that_there_are(form: Form, method: str) -> None:
-    response = form.request(method, "/contact", {**FETCH, "Origin": HOME})
+def test_a_script_with_another_method_gets_json_and_those_that_there_are_and_nothing_is_published(
+    form: Form, method: str
+) -> None:
+    response = form.request(method, "/contact?message=Hi", {**FETCH, "Origin": HOME}, b"message=Hi")
     unknown = form.request(method, "/contact/nowhere", FETCH)
     assert (response.status_code, unknown.status_code) == (405, 404)
-    assert response.headers["Allow"] == "POST, OPTIONS"
+    assert (response.headers["Allow"], form.published) == ("POST, OPTIONS", [])
     assert response.headers["Access-Control-Allow-Origin"] == HOME
     if method != "HEAD":
         assert response.json_body["errors"][0]["code"] == "method_not_allowed"
