@@ -34,6 +34,7 @@ from tests.openapi import Conformance
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 """Makes a client of a service, and its Stubber."""
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -210,9 +211,6 @@ def api_event(root: Path) -> Callable[..., dict[str, Any]]:
         }
 
     return make
-
-
-JSON = {"Content-Type": "application/json"}
 
 
 class Form:

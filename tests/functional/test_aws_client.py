@@ -375,6 +375,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any], Say]] = [
     ("s3", "put_object", PUT, Say(403, of_s3("AccessDenied"))),
     ("s3", "get_object", OBJECT | {"Range": "bytes=0-9"}, Say(404, of_s3("NoSuchKey"))),
     ("s3", "get_object", OBJECT | {"Range": "bytes=0-9"}, Say(416, of_s3("InvalidRange"))),
+    ("s3", "copy_object", OBJECT | {"CopySource": "b/x"}, Say(404, of_s3("NoSuchKey"))),
     ("s3", "copy_object", OBJECT | {"CopySource": "b/x"}, Say(200, of_s3("InternalError"))),
     ("sesv2", "send_email", MAIL, Say(400, b'{"code": "BadRequestException", "message": "no"}')),
     ("sesv2", "send_email", MAIL, Say(301, b"", {"Location": "https://elsewhere.example/"})),

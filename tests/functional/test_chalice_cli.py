@@ -276,7 +276,10 @@ def test_an_app_that_can_t_be_imported_is_an_error_and_named_on_stderr(
     assert not (project / ".chalice" / "deployed").exists(), "nothing was made, and nothing is recorded"
 
 
-def test_an_unknown_command_is_an_error(project: Path) -> None:
+def test_what_succeeds_has_the_status_0_and_an_unknown_command_is_an_error(project: Path) -> None:
+    ran = chalice(project, "--version")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert " 1.34.0, python " in ran.stdout
     ran = chalice(project, "deploi", "--stage", "dev")
     assert ran.returncode != 0
     assert "deploi" in ran.stderr
@@ -299,12 +302,6 @@ def test_it_ends_with_whoever_started_it(project: Path) -> None:
         assert process.stdout.readline() == "imported\n"
         process.stdin.close()
         assert process.wait(60) == 1
-
-
-def test_what_succeeds_has_the_status_0(project: Path) -> None:
-    ran = chalice(project, "--version")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert " 1.34.0, python " in ran.stdout
 
 
 def test_no_module_beside_the_program_is_imported(project: Path) -> None:
