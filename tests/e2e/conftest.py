@@ -21,6 +21,7 @@ from ops.templates.function_policies import policy
 from tests.declared import HTTP, entries
 from tests.e2e import owner
 from tests.e2e.harness import Harness
+from tests.e2e.operator import Operator
 from tests.own_functions import without_own_functions
 from tests.recorded import calls, other_clients, unpermitted
 
@@ -35,38 +36,61 @@ def free_ports() -> Ports:
         return Ports(one.getsockname()[1], two.getsockname()[1])
 
 
-GUARDED = """
+def site(name: str, *channels: str) -> str:
+    """A site whose pages are the example's."""
+    return f"""
+[stages.local.sites.{name}]
+thanks = "http://127.0.0.1:8080/thanks.html"
+origins = ["http://127.0.0.1:8080"]
+channels = {json.dumps(channels or ["pushover"])}
+"""
+
+
+def pushes(channel: str, *more: str) -> str:
+    """A channel that rings the stand-in for Pushover."""
+    lines = "\n".join(more)
+    return f"""
+[stages.local.channels.{channel}]
+kind = "pushover"
+url = "http://127.0.0.1:8080/pushover"
+pause = 1
+{lines}
+"""
+
+
+def mails(channel: str, *more: str, to: tuple[str, ...] = ("owner@example.org",)) -> str:
+    """A channel of mails."""
+    lines = "\n".join(more)
+    return f"""
+[channels.{channel}]
+kind = "email"
+from = "Herald <{SENDER}>"
+to = {json.dumps(to)}
+identities = ["example.com"]
+{lines}
+"""
+
+
+SENDER = "herald@mail.example.com"
+GUARDED = f"""
 # A site with everything that there is against spam, each sign enough by itself.
-[stages.local.sites.guarded]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pushover"]
-
+{site("guarded")}
 [stages.local.sites.guarded.spam]
-honeypot = { points = 10 }
-fill_time = { points = 10, seconds = 3 }
-links = { points = 10, most = 1 }
-proof_of_work = { points = 10, tries = 4 }
+honeypot = {{ points = 10 }}
+fill_time = {{ points = 10, seconds = 3 }}
+links = {{ points = 10, most = 1 }}
+proof_of_work = {{ points = 10, tries = 4 }}
 
-[stages.local.sites.puzzled]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pushover"]
-
+{site("puzzled")}
 [stages.local.sites.puzzled.spam]
-proof_of_work = { points = 10, tries = 50 }
+proof_of_work = {{ points = 10, tries = 50 }}
 
-[stages.local.sites.counted]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pushover"]
-
-[stages.local.sites.asked]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pushover"]
+{site("counted")}
+[stages.local.sites.counted.spam]
+rate = {{ points = 10, most = 2, minutes = 60 }}
 
 # With Turnstile's test key, whose pages are localhost's.
+{site("asked")}
 [stages.local.sites.asked.spam.captcha]
 points = 10
 kind = "turnstile"
@@ -74,14 +98,11 @@ hostnames = ["localhost"]
 url = "http://127.0.0.1:8080/captcha/turnstile"
 
 # A site whose visitors are answered by mail.
-[stages.local.sites.answered]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pushover"]
+{site("answered")}
 language = "de"
 
 [stages.local.sites.answered.spam]
-honeypot = { points = 10 }
+honeypot = {{ points = 10 }}
 
 [stages.local.sites.answered.autoreply]
 from = "Shop <shop@mail.example.com>"
@@ -90,30 +111,19 @@ per_hour = 1000
 
 [stages.local.sites.answered.autoreply.texts.de]
 subject = "Angekommen"
-text = "Ihre Nachricht {id} ist da."
+text = "Ihre Nachricht {{id}} ist da."
 
 [stages.local.sites.answered.autoreply.texts.en]
 subject = "We got it"
-text = "Your message {id} has arrived."
-
-[stages.local.sites.counted.spam]
-rate = { points = 10, most = 2, minutes = 60 }
+text = "Your message {{id}} has arrived."
 """
 
-FLOODED = """
+FLOODED = f"""
 # A site whose channel rings no more often than others do where nothing else is set.
-[stages.local.sites.flooded]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["flooded"]
-
+{site("flooded", "flooded")}
 [stages.local.sites.flooded.spam]
-rate = { points = 1, most = 5, minutes = 60 }   # counted, and held for nothing
-
-[stages.local.channels.flooded]
-kind = "pushover"
-url = "http://127.0.0.1:8080/pushover"
-pause = 1
+rate = {{ points = 1, most = 5, minutes = 60 }}   # counted, and held for nothing
+{pushes("flooded")}
 """
 
 
@@ -124,69 +134,36 @@ def without_budget(text: str) -> str:
     return re.sub(r'\{ kind = "webhook"', r"\g<0>, rings = false", text)
 
 
-SENDER = "herald@mail.example.com"
-MAILED = """
+MAILED = f"""
 [stages.local.alarms]
 email = "owner@example.com"
 channels = ["email"]
 
 # A site whose messages come by e-mail, and by nothing else.
-[channels.email]
-kind = "email"
-from = "Herald <herald@mail.example.com>"
-to = ["owner@example.org", "second@example.net"]
-title = "[{source}] {name}"
+{mails("email", 'title = "[{source}] {name}"', to=("owner@example.org", "second@example.net"))}
 configuration_set = "own"
-identities = ["example.com"]
-
-[stages.local.sites.mailed]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["email"]
+{site("mailed", "email")}
 """
 
 _OPTIONS: dict[str, dict[str, Any]] = {"ntfy": {"priority": 4}, "apprise": {"protected": True}}
-HOOKED = (
-    """
+HOOKED = f"""
 # Sites with webhooks: one of every format, one that is signed, one that holds what is uncertain.
-[stages.local.sites.hooked]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["own", "slack", "discord", "teams", HTTP_KINDS, "chat"]
-
-[stages.local.sites.signed]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["own"]
-
-[stages.local.sites.held]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["held"]
-
+{site("hooked", "own", "slack", "discord", "teams", *HTTP, "chat")}
+{site("signed", "own")}
+{site("held", "held")}
 [stages.local.channels]
-own = { kind = "webhook", pause = 1, headers = { X-Tag = "test" } }
-held = { kind = "webhook", pause = 1, uncertain = "hold" }
-slack = { kind = "webhook", pause = 1, format = "slack" }
-discord = { kind = "webhook", pause = 1, format = "discord" }
-teams = { kind = "webhook", pause = 1, format = "teams" }
-chat = { kind = "webhook", pause = 1, format = "template", template = { text = "{title}: {fields.message}" } }
-""".replace("HTTP_KINDS", json.dumps(HTTP)[1:-1])
-    + "".join(f"{kind} = {{ {entries(kind, pause=1, rings=False, **_OPTIONS.get(kind, {}))} }}\n" for kind in HTTP)
-)
+own = {{ kind = "webhook", pause = 1, headers = {{ X-Tag = "test" }} }}
+held = {{ kind = "webhook", pause = 1, uncertain = "hold" }}
+slack = {{ kind = "webhook", pause = 1, format = "slack" }}
+discord = {{ kind = "webhook", pause = 1, format = "discord" }}
+teams = {{ kind = "webhook", pause = 1, format = "teams" }}
+chat = {{ kind = "webhook", pause = 1, format = "template", template = {{ text = "{{title}}: {{fields.message}}" }} }}
+""" + "".join(f"{kind} = {{ {entries(kind, pause=1, rings=False, **_OPTIONS.get(kind, {}))} }}\n" for kind in HTTP)
 
-URGENT = """
+URGENT = f"""
 # A site whose messages ring until somebody has acknowledged them, and a limit for all sites.
-[stages.local.sites.urgent]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["urgent"]
-
-[stages.local.channels.urgent]
-kind = "pushover"
-url = "http://127.0.0.1:8080/pushover"
-pause = 1
-priority = 2
+{site("urgent", "urgent")}
+{pushes("urgent", "priority = 2")}
 retry = 30
 sound = "siren"
 link = "https://www.example.com/inbox"
@@ -198,82 +175,41 @@ reserved = 10
 retry_minutes = 60   # tests run `retry_due` themselves; by itself it would try again what an earlier test has left
 """
 
-STORMY = """
+HOLDS = 'uncertain = "hold"'
+STORMY = f"""
 # Two sites with a channel of each kind, one that holds what is uncertain and one that rings again; and one that holds
 # with one channel.
-[stages.local.sites.holding]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["push_held", "mail_held", "held"]
-
-[stages.local.sites.ringing]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pushover", "mail_again", "own"]
-
-[stages.local.sites.patient]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["push_held"]
-
-[stages.local.channels.push_held]
-kind = "pushover"
-url = "http://127.0.0.1:8080/pushover"
-pause = 1
-uncertain = "hold"
-
-[channels.mail_held]
-kind = "email"
-from = "Herald <herald@mail.example.com>"
-to = ["owner@example.org"]
-identities = ["example.com"]
-pause = 1
-uncertain = "hold"
-
-[channels.mail_again]
-kind = "email"
-from = "Herald <herald@mail.example.com>"
-to = ["owner@example.org"]
-identities = ["example.com"]
-pause = 1
+{site("holding", "push_held", "mail_held", "held")}
+{site("ringing", "pushover", "mail_again", "own")}
+{site("patient", "push_held")}
+{pushes("push_held", HOLDS)}
+{mails("mail_held", "pause = 1", HOLDS)}
+{mails("mail_again", "pause = 1")}
 """
 
-WATCHED = """
+WATCHED = f"""
 [stages.local.canary]
 every_hours = 24
 
 # A day of theirs ends at midnight, so nothing of today is told; and a site for which a test has an older day.
 [stages.local.digest]
 hour = 0
-
-[stages.local.sites.digested]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pushover"]
-
+{site("digested")}
 [stages.local.sites.digested.spam]
-honeypot = { points = 10 }
+honeypot = {{ points = 10 }}
 """
 
 
-FILED = """
+FILED = f"""
 # A site whose forms may hold files.
-[stages.local.sites.filed]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pushover", "email"]
-
+{site("filed", "pushover", "email")}
 [stages.local.sites.filed.files]
 kinds = ["image", "pdf", "text"]
 """
 
-POCKETED = """
+POCKETED = f"""
 # A site with the one channel that carries links to the inbox in the pocket, and one that carries none.
-[stages.local.sites.pocketed]
-thanks = "http://127.0.0.1:8080/thanks.html"
-origins = ["http://127.0.0.1:8080"]
-channels = ["pocketed", "own"]
-
+{site("pocketed", "pocketed", "own")}
 [stages.local.sites.pocketed.files]
 kinds = ["image", "text"]
 
@@ -283,16 +219,11 @@ identities = ["example.com"]
 
 [stages.local.sites.pocketed.autoreply.texts.en]
 subject = "We got it"
-text = "Your message {id} has arrived."
+text = "Your message {{id}} has arrived."
 
 [stages.local.sites.pocketed.spam]
-honeypot = { points = 10 }
-
-[stages.local.channels.pocketed]
-kind = "pushover"
-url = "http://127.0.0.1:8080/pushover"
-pause = 1
-rings = false
+honeypot = {{ points = 10 }}
+{pushes("pocketed", "rings = false")}
 """
 
 
@@ -411,3 +342,9 @@ def herald(deployed: Harness, access_log: TextIO) -> Iterator[Harness]:
     deployed.clear()
     roles = {deployed.stage.role(spec.name) for spec in functions_of(deployed.stage)}
     assert other_clients(roles, access_log) == []
+
+
+@pytest.fixture
+def operator(herald: Harness, checkout: Path) -> Operator:
+    """Somebody at a terminal."""
+    return Operator(herald, checkout)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 import requests
 
 from chalicelib.adapters.message_table import MessageTable
-from chalicelib.logic.stored_messages import LATEST
+from chalicelib.adapters.stored_messages import MessageArchive
+from chalicelib.logic.stored_messages import LATEST, ListedMessage, Wanted
 from ops.deploy import chalice_state
 from ops.generate.render import API_STAGE
 from ops.local.stack import LocalStack
 from tests import signed
 from tests.contracts import error_fits, fits
+from tests.e2e import owner
 
 Found = TypeVar("Found")
 
@@ -72,6 +74,25 @@ class Harness:
     def post_json(self, body: object, path: str = "/contact") -> requests.Response:
         return requests.post(self.urls["api"] + path, json=body, timeout=PATIENCE)
 
+    def accepted(self, message: str, path: str = "/contact", **fields: str) -> str:
+        """Send a message, and return its id."""
+        answer = self.post_json({"message": message, **fields}, path)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def let_in(
+        self, message: str, path: str = "/contact", headers: Mapping[str, str] | None = None, **fields: str
+    ) -> str:
+        """Send a message as soon as the gateway's throttle lets it in, and return its id."""
+
+        def place() -> requests.Response | None:
+            body = {"message": message, **fields}
+            answer = requests.post(self.urls["api"] + path, json=body, headers=headers, timeout=PATIENCE)
+            assert answer.status_code in (202, 429), answer.text
+            return answer if answer.ok else None
+
+        return str(wait_for(place, "free place", 120, pause=0.2).json()["id"])
+
     def get(self, path: str, **headers: str) -> requests.Response:
         return requests.get(self.urls["api"] + path, headers=headers, timeout=PATIENCE)
 
@@ -90,27 +111,13 @@ class Harness:
         listed = signed.get(self.stack.ports.aws_url, "/_ministack/ses/messages")
         return [mail for mails in listed["messages"].values() for mail in mails if word in mail["BodyText"]]
 
-    def faults(self, *faults: dict[str, Any], seed: int = 0, quota: int | None = None) -> None:
-        """Make Pushover fail in this order. ``seed`` is for random faults; ``quota`` sets a new one."""
-        more = {} if quota is None else {"quota": quota}
-        requests.put(
-            f"{self._web}/pushover/_control", json={"faults": list(faults), "seed": seed, **more}, timeout=PATIENCE
-        ).raise_for_status()
-
-    def fail_captchas(self, *faults: dict[str, Any]) -> None:
-        """Make the captcha services fail in this order."""
-        requests.put(
-            f"{self._web}/captcha/_control", json={"faults": list(faults)}, timeout=PATIENCE
-        ).raise_for_status()
-
-    def provider(self) -> dict[str, Any]:
-        """Return Pushover's counts."""
-        counts: dict[str, Any] = requests.get(f"{self._web}/pushover/_control", timeout=PATIENCE).json()
-        return counts
+    def faults(self, *faults: dict[str, Any], quota: int | None = None) -> None:
+        """Make Pushover fail in this order; ``quota`` sets a new one."""
+        self.control("pushover", *faults, **({} if quota is None else {"quota": quota}))
 
     def provider_requests(self) -> int:
         """Return how many messages Pushover was asked to deliver."""
-        return int(self.provider()["requests"])
+        return int(self.counted("pushover")["requests"])
 
     def hooks(self, word: str) -> list[dict[str, Any]]:
         """Return the accepted webhooks whose body contains the word, escaped or not."""
@@ -124,13 +131,7 @@ class Harness:
 
     def hook_faults(self, *faults: dict[str, Any]) -> None:
         """Make the webhook receivers fail in this order."""
-        requests.put(
-            f"{self._web}/webhooks/_control", json={"faults": list(faults)}, timeout=PATIENCE
-        ).raise_for_status()
-
-    def hook_requests(self) -> int:
-        """Return the number of requests to the webhook receivers."""
-        return int(requests.get(f"{self._web}/webhooks/_control", timeout=PATIENCE).json()["requests"])
+        self.control("webhooks", *faults)
 
     @contextmanager
     def mail_stand_in(self) -> Iterator[None]:
@@ -143,11 +144,10 @@ class Harness:
         found: list[dict[str, Any]] = requests.get(f"{self._web}/ses/messages.json", timeout=PATIENCE).json()
         return found
 
-    def control(self, stand_in: str, *faults: dict[str, Any], seed: int = 0) -> None:
+    def control(self, stand_in: str, *faults: dict[str, Any], seed: int = 0, **more: int) -> None:
         """Make ``pushover``, ``ses`` or ``webhooks`` fail in this order. ``seed`` is for random faults."""
-        requests.put(
-            f"{self._web}/{stand_in}/_control", json={"faults": list(faults), "seed": seed}, timeout=PATIENCE
-        ).raise_for_status()
+        wanted = {"faults": list(faults), "seed": seed, **more}
+        requests.put(f"{self._web}/{stand_in}/_control", json=wanted, timeout=PATIENCE).raise_for_status()
 
     def counted(self, stand_in: str) -> dict[str, Any]:
         """Return the counts of ``pushover``, ``ses`` or ``webhooks``."""
@@ -155,10 +155,8 @@ class Harness:
         return counts
 
     def clear(self) -> None:
-        requests.delete(f"{self._web}/phone/messages.json", timeout=PATIENCE).raise_for_status()
-        requests.delete(f"{self._web}/pushover/_control", timeout=PATIENCE).raise_for_status()
-        requests.delete(f"{self._web}/webhooks/_control", timeout=PATIENCE).raise_for_status()
-        requests.delete(f"{self._web}/ses/_control", timeout=PATIENCE).raise_for_status()
+        for path in ("phone/messages.json", "pushover/_control", "webhooks/_control", "ses/_control"):
+            requests.delete(f"{self._web}/{path}", timeout=PATIENCE).raise_for_status()
 
     def begin(self) -> None:
         """Clear what a test before may have left, and look at no log line of it."""
@@ -166,6 +164,11 @@ class Harness:
         self._since = time.time() - 1
 
     # What the account holds.
+
+    @property
+    def bucket(self) -> str:
+        """The name of the bucket with the messages' files."""
+        return self.stage.files_bucket(self.account.where.region, self.account.where.account)
 
     def item(self, message_id: str) -> dict[str, Any]:
         """Return the message's record, or an empty dict if there is none."""
@@ -182,6 +185,16 @@ class Harness:
         """Return all items of the table, page by page: other tests leave more than fits in one answer."""
         pages = self.account.dynamodb.get_paginator("scan").paginate(TableName=self.stage.table)
         return [dict(item) for page in pages for item in page["Items"]]
+
+    def listed(self, site: str, since: int) -> dict[str, ListedMessage]:
+        """Return all messages of a site that came since a second, by their ids."""
+        archive, found = MessageArchive(self.account.dynamodb, self.stage), dict[str, ListedMessage]()
+        wanted: Wanted | None = Wanted(site, since=since)
+        while wanted is not None:
+            page = archive.page(wanted)
+            found |= {message.id: message for message in page.messages}
+            wanted = Wanted(site, since=since, after=page.next) if page.next else None
+        return found
 
     def delivery(self, message_id: str, channel: str = "pushover") -> dict[str, Any]:
         """Return one channel's state in the record, as plain values."""
@@ -249,15 +262,34 @@ class Harness:
         )["Datapoints"]
         return float(sum(point["Sum"] for point in points))
 
+    def change(self, key: str, values: dict[str, int | str]) -> None:
+        """Set attributes of an item, by their paths, such as ``deliveries.pushover.state``."""
+        names = {f"#{part}": part for path in values for part in path.split(".")}
+        paths = {f":value{number}": path for number, path in enumerate(values)}
+        self.account.dynamodb.update_item(
+            TableName=self.stage.table,
+            Key={"id": {"S": key}},
+            UpdateExpression="SET "
+            + ", ".join(f"#{path.replace('.', '.#')} = {value}" for value, path in paths.items()),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={
+                value: {"N" if isinstance(values[path], int) else "S": str(values[path])}
+                for value, path in paths.items()
+            },
+        )
+
+    def forget(self, key: str) -> None:
+        """Delete an item."""
+        self.account.dynamodb.delete_item(TableName=self.stage.table, Key={"id": {"S": key}})
+
     def let_time_pass(self, message_id: str) -> None:
         """Make the message and all its channels due now. This doesn't change channels that have ended."""
         due = [f"deliveries.{name}.next_attempt_at" for name in self.item(message_id)["deliveries"]["M"]]
-        self.account.dynamodb.update_item(
-            TableName=self.stage.table,
-            Key={"id": {"S": message_id}},
-            UpdateExpression="SET " + ", ".join(f"{each} = :past" for each in ("due_at", *due)),
-            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
-        )
+        self.change(message_id, dict.fromkeys(("due_at", *due), int(time.time()) - 1))
+
+    def run_retry_due(self) -> None:
+        """Run the scheduled retry, as its schedule does."""
+        self.invoke("retry_due", self.scheduled())
 
     def let_pass(self, seconds: int, *keys: str, claims: bool = True) -> None:
         """Move all that waits for a time that much nearer: of all due messages, and of these items. Then ``retry_due``
@@ -289,19 +321,21 @@ class Harness:
 
     def forget_what_is_due(self) -> None:
         """Make no message due, so that the scheduled retry ignores what earlier tests left."""
-        pages = self.account.dynamodb.get_paginator("scan").paginate(TableName=self.stage.table)
-        for item in (item for page in pages for item in page["Items"] if "due" in item):
+        for item in (item for item in self.items() if "due" in item):
             self.account.dynamodb.update_item(
                 TableName=self.stage.table, Key={"id": item["id"]}, UpdateExpression="REMOVE due, due_at"
             )
 
-    def retried(self, message_id: str) -> dict[str, Any]:
-        """Return the SNS event by which the scheduled retry makes ``destined`` try a message again."""
-        attributes = {"kind": "retry", "site": "default"}
+    def retried(self, message: str, kind: str = "retry") -> dict[str, Any]:
+        """Return the SNS event by which the scheduled retry makes ``destined`` try a message again, by its id.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+        """
+        attributes = {"kind": kind, "site": "default"}
         sns = {
             "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
             "Subject": None,
-            "Message": message_id,
+            "Message": message,
             "MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()},
         }
         return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}
@@ -328,8 +362,7 @@ class Harness:
 
         Letters without the text are another test's that came late; they are removed too.
         """
-        sqs = self.account.client("sqs")
-        url = sqs.get_queue_url(QueueName=f"herald-{self.stage.name}-{queue}")["QueueUrl"]
+        sqs, url = self.account.client("sqs"), self.queue_url(queue)
 
         def take() -> str:
             for letter in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", ()):
@@ -342,8 +375,18 @@ class Harness:
 
     def empty(self, queue: str) -> None:
         """Delete all dead letters in a queue, including those that are in flight."""
-        sqs = self.account.client("sqs")
-        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=f"herald-{self.stage.name}-{queue}")["QueueUrl"])
+        self.account.client("sqs").purge_queue(QueueUrl=self.queue_url(queue))
+
+    def letters(self, queue: str, *counts: str) -> int:
+        """Return how many dead letters a queue holds: seen and hidden ones, unless the counts are named."""
+        names = list(counts or ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"))
+        url, sqs = self.queue_url(queue), self.account.client("sqs")
+        return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
+
+    def queue_url(self, queue: str) -> str:
+        """Return the address of one of Herald's queues."""
+        name = f"herald-{self.stage.name}-{queue}"
+        return str(self.account.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Invoke a function and return its answer. Fail if it raises an error."""
@@ -375,10 +418,7 @@ class Harness:
         """Create a role with exactly these statements. Yield the environment of a program that assumed it."""
         iam, account = self.account.client("iam"), self.account.where
         name = f"program-{uuid.uuid4().hex[:8]}"
-        principal = {"AWS": f"arn:aws:iam::{account.account}:root"}
-        assumed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
-        trust = json.dumps({"Version": "2012-10-17", "Statement": [assumed]})
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        role = owner.add_role(self.account, name, {"AWS": f"arn:aws:iam::{account.account}:root"})
         if statements:
             policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
             iam.put_role_policy(RoleName=name, PolicyName="granted", PolicyDocument=policy)
@@ -543,6 +583,16 @@ class Harness:
         policy = self.account.functions.get_policy(FunctionName=self.stage.function(function))["Policy"]
         statements: list[dict[str, Any]] = json.loads(policy)["Statement"]
         return statements
+
+
+def publish_again(herald: Harness, sns: dict[str, Any]) -> str:
+    """Publish what a record of SNS holds once more; returns the id that SNS gave it."""
+    attributes: dict[str, Any] = {
+        name: {"DataType": value["Type"], "StringValue": value["Value"]}
+        for name, value in sns["MessageAttributes"].items()
+    }
+    answer = herald.account.sns.publish(TopicArn=sns["TopicArn"], Message=sns["Message"], MessageAttributes=attributes)
+    return str(answer["MessageId"])
 
 
 def who(statement: dict[str, Any]) -> str:

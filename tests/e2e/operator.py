@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner, Result
 
 from ops.aws.account import environment
 from ops.cli.main import main
 from ops.cli.options import PROGRAM
-from ops.local.ports import AWS_PORT, WEB_PORT, Ports
-from tests.e2e.conftest import free_ports
+from ops.local.ports import AWS_PORT, WEB_PORT
 from tests.e2e.harness import Harness
 
 
 class Operator:
     """Somebody at a terminal, whose stage is the one that the test sends to."""
 
-    def __init__(self, herald: Harness, checkout: Path, stage: str = "local", ports: Ports | None = None) -> None:
+    def __init__(self, herald: Harness, checkout: Path, stage: str = "local") -> None:
         self._herald, self._checkout = herald, checkout
-        ports = ports or herald.stack.ports
+        ports = herald.stack.ports
         # As in a shell that is signed in to the local stack, for a stage whose account is that of the shell.
         signed_in = environment(herald.config, {AWS_PORT: str(ports.aws), WEB_PORT: str(ports.web)})
         self._runner = CliRunner(env=signed_in)
@@ -34,10 +29,6 @@ class Operator:
     def on(self, stage: str) -> Operator:
         """The same person, who works on another stage."""
         return Operator(self._herald, self._checkout, stage)
-
-    def without_stack(self) -> Operator:
-        """The same person, where no local stack runs."""
-        return Operator(self._herald, self._checkout, "local", free_ports())
 
     def types(self, *words: str, typed: str = "") -> Result:
         """The command with these words, however it ends; a fault of its own escapes."""
@@ -61,15 +52,3 @@ class Operator:
         result = self.types(*words, typed=typed)
         assert result.exit_code == status, result.output
         return result.stderr
-
-
-@contextmanager
-def calls(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    """The names of the operations that are asked of AWS, in their order, by whichever client of botocore."""
-    found: list[str] = []
-    with caplog.at_level(logging.DEBUG, "botocore.endpoint"):
-        before = len(caplog.records)
-        yield found
-    for record in caplog.records[before:]:
-        if record.name == "botocore.endpoint" and str(record.msg).startswith("Making request for"):
-            found.append(record.args[0].name)  # type: ignore[index, union-attr]

@@ -89,13 +89,6 @@ ROLE = "owner-report"
 READERS = {"Sid": "OwnersOwn", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sqs:ReceiveMessage"}
 """What the policy of ``owner-inbox`` says already."""
 
-_SAYS = """
-import json
-
-def handler(event, context):
-    print(json.dumps(event))
-"""
-
 
 def _packed(code: str) -> bytes:
     packed = io.BytesIO()
@@ -104,8 +97,7 @@ def _packed(code: str) -> bytes:
     return packed.getvalue()
 
 
-PACKAGE = _packed(_SAYS)
-"""A function that logs its event."""
+PACKAGE = _packed("import json\n\ndef handler(event, context):\n    print(json.dumps(event))\n")
 
 
 def prepare(account: Account) -> None:
@@ -123,7 +115,7 @@ def prepare(account: Account) -> None:
     }
     _policy(sqs, urls["owner-team-copies"], from_topic)
     account.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("sqs", "owner-team-copies"))
-    events, states = account.client("events"), account.client("stepfunctions")
+    events = account.client("events")
     events.create_event_bus(Name=BUS)
     events.put_rule(Name="copies", EventBusName=BUS, EventPattern=json.dumps({"source": ["lambda"]}))
     copies = [{"Id": "queue", "Arn": arn("sqs", "owner-bus-copies")}]
@@ -132,15 +124,10 @@ def prepare(account: Account) -> None:
     source = {"aws:SourceArn": arn("events", f"rule/{BUS}/copies")}
     _policy(sqs, urls["owner-bus-copies"], from_bus | {"Condition": {"ArnEquals": source}})
     account.logs.create_log_group(logGroupName=GROUP)
-    machine = iam.create_role(RoleName=MACHINE, AssumeRolePolicyDocument=trust({"Service": "states.amazonaws.com"}))
-    states.create_state_machine(
-        name=MACHINE,
-        roleArn=machine["Role"]["Arn"],
-        definition=json.dumps({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}),
-    )
+    add_machine(account, MACHINE, add_role(account, MACHINE, {"Service": "states.amazonaws.com"}))
     account_root = f"arn:{account.where.partition}:iam::{account.where.account}:root"
-    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust({"AWS": account_root}))
-    role = iam.create_role(RoleName="owner", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
+    add_role(account, ROLE, {"AWS": account_root})
+    role = add_role(account, "owner", {"Service": "lambda.amazonaws.com"})
     logs = {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]}
     iam.put_role_policy(
         RoleName="owner",
@@ -148,13 +135,20 @@ def prepare(account: Account) -> None:
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{**logs, "Resource": "*"}]}),
     )
     for name in FUNCTIONS:
-        account.functions.create_function(
-            FunctionName=name,
-            Runtime="python3.13",
-            Handler="main.handler",
-            Role=role["Role"]["Arn"],
-            Code={"ZipFile": PACKAGE},
-        )
+        add_function(account, name, role)
+
+
+def add_function(account: Account, name: str, role: str) -> None:
+    """Make a function that logs its event."""
+    account.functions.create_function(
+        FunctionName=name, Runtime="python3.13", Handler="main.handler", Role=role, Code={"ZipFile": PACKAGE}
+    )
+
+
+def add_machine(account: Account, name: str, role: str) -> None:
+    """Make a state machine that ends at once."""
+    definition = json.dumps({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
+    account.client("stepfunctions").create_state_machine(name=name, roleArn=role, definition=definition)
 
 
 def _policy(sqs: Any, url: str, statement: dict[str, Any]) -> None:
@@ -162,6 +156,8 @@ def _policy(sqs: Any, url: str, statement: dict[str, Any]) -> None:
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
-def trust(principal: dict[str, str]) -> str:
+def add_role(account: Account, name: str, principal: dict[str, str]) -> str:
+    """Make a role that a principal may assume; its ARN."""
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return str(account.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"])

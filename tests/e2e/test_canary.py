@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64decode
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,6 @@ from ops.templates import canary_rule
 from tests.e2e.harness import Harness, wait_for
 from tests.e2e.test_pushover import secret
 
-KEY = {"id": {"S": "canary#"}}
 IN_FLIGHT = 90
 """Seconds after which a canary has ended, or was lost to a test that took something away."""
 TEXT = "Nobody is to read this."
@@ -26,9 +24,8 @@ def send(herald: Harness) -> str:
     Each deployment sends one too, and the record is the last one's: those on their way must have ended before.
     """
     wait_for(lambda: _sent(herald) <= _ended(herald), "end of every canary on its way", IN_FLIGHT + 60)
-    answer = herald.account.functions.invoke(
-        FunctionName=herald.stage.function("canary"), Payload=json.dumps(herald.scheduled()).encode(), LogType="Tail"
-    )
+    function, payload = herald.stage.function("canary"), json.dumps(herald.scheduled()).encode()
+    answer = herald.account.functions.invoke(FunctionName=function, Payload=payload, LogType="Tail")
     assert "FunctionError" not in answer, answer["Payload"].read()
     lines = b64decode(answer["LogResult"]).decode().splitlines()
     (sent,) = (json.loads(line) for line in lines if "Canary sent" in line)
@@ -47,11 +44,6 @@ def _ended(herald: Harness) -> set[str]:
     return {line["message_id"] for line in lines if line.get("kind") == "canary"}
 
 
-def last(herald: Harness) -> dict[str, Any]:
-    """What the table has of the last canary."""
-    return dict(herald.account.dynamodb.get_item(TableName=herald.stage.table, Key=KEY).get("Item", {}))
-
-
 def listed(herald: Harness) -> set[str]:
     found = (herald.ask("list_messages", {"version": 1, "site": site})[0] for site in (*herald.stage.sites, "-"))
     return {message["id"] for page in found for message in page["messages"]}
@@ -61,7 +53,7 @@ def test_it_gets_through_by_a_rule_of_its_own_and_rings_nobody(herald: Harness) 
     sent = send(herald)
     arrived = herald.line("on_success", message_id=sent)
     assert (arrived["kind"], arrived["source"], arrived["action"]) == ("canary", "herald.canary", "arrived")
-    item = last(herald)
+    item = herald.item("canary#")
     assert item["canary"] == {"S": sent}
     assert {name: error["S"] for name, error in item["channels"]["M"].items()} == dict.fromkeys(
         herald.stage.message_channels, ""
@@ -87,7 +79,7 @@ def test_with_a_secret_that_was_revoked_it_does_not_get_through_and_on_failure_w
     assert (warned["condition"], warned["error_type"]) == ("RetriesExhausted", "CanaryError")
     assert warned["error"]["errorMessage"].startswith("urgent: Pushover would not deliver: ")
     assert "x" * 30 not in str(warned)
-    assert last(herald)["channels"]["M"]["urgent"] == {"S": "ChannelUnavailableError"}
+    assert herald.item("canary#")["channels"]["M"]["urgent"] == {"S": "ChannelUnavailableError"}
     assert not [line for line in herald.lines("on_success") if line.get("message_id") == sent]
     assert not kept(herald, sent), "there is nothing to send again"
     assert not herald.pushes(TEXT)
@@ -95,7 +87,7 @@ def test_with_a_secret_that_was_revoked_it_does_not_get_through_and_on_failure_w
 
 def kept(herald: Harness, sent: str) -> bool:
     sqs = herald.account.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"herald-{herald.stage.name}-failed-events")["QueueUrl"]
+    url = herald.queue_url("failed-events")
     while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=2).get("Messages"):
         if any(sent in letter["Body"] for letter in letters):
             return True

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +18,7 @@ import requests
 
 from ops.aws.account import Account, environment
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
+from tests.e2e import owner
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.own_functions import without_own_functions
@@ -54,10 +52,25 @@ def shell(ports: Ports, **more: str) -> dict[str, str]:
     return dict(os.environ) | {AWS_PORT: str(ports.aws), WEB_PORT: str(ports.web)} | more
 
 
-def ops(project: Path, environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+def ops(
+    project: Path, environ: dict[str, str], *words: str, typed: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ops", *words], cwd=project, env=environ, capture_output=True, text=True, timeout=180
+        [sys.executable, "-m", "ops", *words],
+        cwd=project,
+        env=environ,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
+
+
+def succeeds(project: Path, environ: dict[str, str], *words: str) -> str:
+    """Run a command that goes well; returns what it prints."""
+    done = ops(project, environ, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @contextmanager
@@ -99,29 +112,6 @@ def printed(lines: list[str], word: str, times: int = 1, seconds: float = 120) -
 @pytest.fixture
 def clone(tmp_path: Path, checkout: Path) -> Path:
     return fresh_clone(tmp_path / "herald", checkout)
-
-
-@pytest.mark.full
-def test_a_busy_port_is_named_with_the_variable_that_changes_it(clone: Path) -> None:
-    ports = free_ports()
-    with socket.socket() as busy:
-        busy.bind(("127.0.0.1", ports.web))
-        busy.listen()
-        answer = ops(clone, shell(ports), "run")
-    assert answer.returncode == 1
-    assert str(ports.web) in answer.stderr
-    assert WEB_PORT in answer.stderr
-    assert "Traceback" not in answer.stderr
-
-
-@pytest.mark.full
-def test_urls_of_a_stage_that_is_not_there_say_what_to_do(clone: Path) -> None:
-    unreachable = ops(clone, shell(free_ports()), "urls", "--stage", "local")
-    assert unreachable.returncode == 1
-    assert "make run" in unreachable.stderr
-    unknown = ops(clone, shell(free_ports()), "urls", "--stage", "nowhere")
-    assert unknown.returncode == 1
-    assert "dev, local" in unknown.stderr
 
 
 @pytest.mark.full
@@ -229,17 +219,8 @@ def somebody_without(account: Account, denied: dict[str, Any]) -> Iterator[dict[
 @contextmanager
 def function_of_the_owner(account: Account, name: str) -> Iterator[str]:
     """A function that is none of Herald's; yields its log group."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("main.py", "def handler(event, context): pass")
     role = account.client("iam").get_role(RoleName="herald-local-destined")["Role"]["Arn"]
-    account.functions.create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Handler="main.handler",
-        Role=role,
-        Code={"ZipFile": packed.getvalue()},
-    )
+    owner.add_function(account, name, role)
     log_group = f"/aws/lambda/{name}"
     account.logs.create_log_group(logGroupName=log_group)
     try:
@@ -266,9 +247,8 @@ def test_a_stage_survives_half_a_deployment_and_the_loss_of_its_checkout_beside_
     assert len(halfway) == len(before["apis"]) + 1, "it failed after the REST API was made"
 
     def deploy(project: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
-        answer = ops(project, environ, "deploy", "--stage", "dev")
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        return json.loads(ops(project, environ, "urls", "--stage", "dev", "--json").stdout), inventory(account)
+        succeeds(project, environ, "deploy", "--stage", "dev")
+        return json.loads(succeeds(project, environ, "urls", "--stage", "dev", "--json")), inventory(account)
 
     shutil.rmtree(first / ".chalice" / "deployed")  # The account alone knows what was made.
     urls, resources = deploy(first)
@@ -288,15 +268,7 @@ def test_a_stage_survives_half_a_deployment_and_the_loss_of_its_checkout_beside_
         assert answer.status_code == 303
         assert answer.headers["Location"].startswith(thanks)
 
-    asked = subprocess.run(
-        [sys.executable, "-m", "ops", "destroy", "--stage", "dev"],
-        cwd=second,
-        env=environ,
-        input="n\n",
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    asked = ops(second, environ, "destroy", "--stage", "dev", typed="n\n")
     assert asked.returncode == 1
     assert inventory(account) == resources
     destroy = ("destroy", "--stage", "dev", "--yes")
@@ -307,8 +279,7 @@ def test_a_stage_survives_half_a_deployment_and_the_loss_of_its_checkout_beside_
     assert refused.returncode == 1, refused.stdout
     # What is the owner's own stays, by whatever name; and a table whose stack is gone already does not.
     with function_of_the_owner(account, "herald-dev-archive") as log_group:
-        kept = ops(second, environ, *destroy)
-        assert kept.returncode == 0, kept.stderr
+        succeeds(second, environ, *destroy)
         left = {kind: [name for name in names if "dev" in name] for kind, names in inventory(account).items()}
         assert {kind for kind, names in left.items() if names} == {"tables", "queues", "functions", "logs"}
         assert left["functions"] == ["herald-dev-archive"]
@@ -316,8 +287,7 @@ def test_a_stage_survives_half_a_deployment_and_the_loss_of_its_checkout_beside_
             broken_off = ops(second, environ | credentials, *destroy, "--data", "delete")
         assert broken_off.returncode == 1, broken_off.stdout
         assert "herald-dev-messages" in inventory(account)["tables"]
-        gone = ops(second, environ, *destroy, "--data", "delete")
-        assert gone.returncode == 0, gone.stderr
+        succeeds(second, environ, *destroy, "--data", "delete")
         assert inventory(account)["logs"].count(log_group) == 1
     assert inventory(account) == before
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-import pytest
-import requests
+import time
 
 from tests.e2e.harness import Harness, marker, wait_for
 
@@ -13,9 +10,7 @@ from tests.e2e.harness import Harness, marker, wait_for
 def send(herald: Harness) -> tuple[str, str]:
     """Post a message; returns its word and its id."""
     word = marker()
-    answer = herald.post_json({"name": "n", "message": word})
-    assert answer.status_code == 202
-    return word, answer.json()["id"]
+    return word, herald.accepted(word)
 
 
 def test_a_provider_that_fails_for_a_moment_is_asked_again_and_rings_once(herald: Harness) -> None:
@@ -39,95 +34,58 @@ def test_a_refusal_is_never_repeated_and_reaches_on_failure(herald: Harness) -> 
     assert not [line for line in herald.lines("on_success") if line.get("message_id") == message_id]
 
 
-@pytest.mark.full
-def test_a_provider_that_stays_down_is_heard_of_and_the_message_waits(herald: Harness) -> None:
-    herald.faults({"do": "status", "status": 500, "times": 50})
-    _, message_id = send(herald)
-    failed = herald.line("on_failure", message_id=message_id)
-    assert (failed["condition"], failed["error_type"]) == ("RetriesExhausted", "DeliveryIncompleteError")
-    assert failed["attempts"] == 3
-    delivery = herald.delivery(message_id)
-    assert delivery["state"] == "waiting"
-    assert int(delivery["next_attempt_at"]) > 0
-
-
 def test_a_redelivered_message_rings_nobody_again(herald: Harness) -> None:
     word, message_id = send(herald)
-    wait_for(lambda: herald.pushes(word), "push")
     herald.line("on_success", message_id=message_id, action="delivered")
     for _ in range(3):
         herald.publish(herald.published(message_id))
-    wait_for(
-        lambda: (
-            len(
-                [
-                    line
-                    for line in herald.lines("on_success")
-                    if line.get("message_id") == message_id and line.get("action") == "unchanged"
-                ]
-            )
-            == 3
-        ),
-        "three duplicates",
-    )
-    assert len(herald.pushes(word)) == 1
-    assert herald.provider_requests() == 1
+
+    def is_unchanged_thrice() -> bool:
+        lines = [line for line in herald.lines("on_success") if line.get("message_id") == message_id]
+        return [line["action"] for line in lines].count("unchanged") == 3
+
+    wait_for(is_unchanged_thrice, "three duplicates")
+    assert len(herald.pushes(word)) == herald.provider_requests() == 1
 
 
-def test_a_message_that_is_sent_twice_with_one_key_rings_once(herald: Harness) -> None:
-    word = marker()
-
-    def send_it() -> str:
-        answer = requests.post(
-            f"{herald.urls['api']}/contact",
-            json={"message": word},
-            headers={"Idempotency-Key": f"key of {word}"},
-            timeout=60,
-        )
-        assert answer.status_code == 202
-        return str(answer.json()["id"])
-
-    message_id = send_it()
-    herald.line("on_success", message_id=message_id, action="delivered")
-    assert send_it() == message_id
-    herald.line("on_success", message_id=message_id, action="unchanged")
-    assert len(herald.pushes(word)) == 1
+# What Lambda's own retries could not deliver: the scheduled retry finds it by its time.
 
 
-@pytest.mark.full
-def test_an_answer_that_was_lost_rings_again_rather_than_never(herald: Harness) -> None:
-    # The stand-in accepts, and breaks the connection before it answers in time: nobody can know.
-    herald.faults({"do": "accept_then_stall", "seconds": 11})
+def test_an_outage_longer_than_lambdas_retries_heals_by_itself(herald: Harness) -> None:
+    herald.faults({"do": "status", "status": 500, "times": 1000})
     word, message_id = send(herald)
-    done = wait_for(
-        lambda: next((line for line in herald.lines("on_success") if line.get("message_id") == message_id), None),
-        "delivery after a lost answer",
-        40,
-    )
-    assert (done["action"], done["attempts"]) == ("delivered", 2)
-    assert len(herald.pushes(word)) == 2
-
-
-def test_secrets_that_are_missing_are_heard_of_and_set_later_deliver(herald: Harness) -> None:
-    ssm = herald.account.ssm
-    name = f"{herald.stage.parameters}/pushover/user"
-    value = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-    herald.restart("notify_pushover")  # A warm function keeps what it has read.
-    ssm.delete_parameter(Name=name)
-    try:
-        word, message_id = send(herald)
-        wait_for(lambda: herald.delivery(message_id).get("state") == "waiting", "waiting message")
-    finally:
-        ssm.put_parameter(Name=name, Value=value, Type="SecureString")
-    herald.line("on_success", message_id=message_id, action="delivered")
+    failed = herald.line("on_failure", message_id=message_id)
+    assert (failed["condition"], failed["error_type"]) == ("RetriesExhausted", "DeliveryIncompleteError")
+    assert herald.delivery(message_id)["state"] == "waiting"
+    herald.faults()
+    herald.let_time_pass(message_id)
+    herald.run_retry_due()
+    wait_for(lambda: herald.pushes(word), "push")
+    told = herald.line("on_success", message_id=message_id)
+    assert (told["kind"], told["action"], told["source"]) == ("retry", "delivered", "herald.contact")
+    item = herald.item(message_id)
+    assert not {"due", "due_at"} & set(item)
+    states = [line["M"]["state"]["S"] for line in item["history"]["L"]]
+    assert states == ["waiting", "waiting", "waiting", "delivered"]
+    herald.run_retry_due()
+    assert herald.line("retry_due", messages=1), "and the second run found nothing more"
     assert len(herald.pushes(word)) == 1
 
 
-def test_a_message_of_ten_thousand_characters_is_cut_for_the_phone_and_kept_whole(herald: Harness) -> None:
-    word = marker()
-    text = f"{word} " + "ü" * 10_000
-    message_id = herald.post_json({"name": "n", "message": text}).json()["id"]
-    push = wait_for(lambda: herald.pushes(word), "push")[0]
-    assert len(push["message"]) == 1024
-    assert push["message"].endswith(f"… Cut to fit. In full: ./herald messages show --stage local {message_id}")
-    assert json.loads(herald.published(message_id))["fields"]["message"] == text
+def test_a_run_that_died_before_it_rang_is_taken_up(herald: Harness) -> None:
+    """Its claim is over, and Lambda has given the event up: only the index knows of it."""
+    word, message_id = send(herald)
+    wait_for(lambda: herald.delivery(message_id).get("state") == "delivered", "record of the delivery")
+    past, item = {"N": str(int(time.time()) - 1)}, herald.item(message_id)
+    item["deliveries"]["M"]["pushover"]["M"] |= {"state": {"S": "sending"}, "claimed_until": past}
+    herald.account.dynamodb.put_item(TableName=herald.stage.table, Item={**item, "due": {"S": "yes"}, "due_at": past})
+    herald.run_retry_due()
+    wait_for(lambda: len(herald.pushes(word)) == 2, "second push, as nobody can know of the first")
+
+
+def test_the_scheduled_retry_runs_as_often_as_the_configuration_says(herald: Harness) -> None:
+    events = herald.account.client("events")
+    target = herald.account.where.arn("lambda", f"function:{herald.stage.function('retry_due')}")
+    (rule,) = events.list_rule_names_by_target(TargetArn=target)["RuleNames"]
+    rate = f"rate({herald.stage.retry_times.retry_minutes} minutes)"
+    assert events.describe_rule(Name=rule)["ScheduleExpression"] == rate

@@ -30,7 +30,7 @@ from ops.templates import pipeline_roles
 from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.interruption import interrupted
-from tests.e2e.test_commands import fresh_clone, inventory, ops, running, shell
+from tests.e2e.test_commands import fresh_clone, inventory, ops, running, shell, succeeds
 from tests.e2e.test_files import keys, send
 from tests.images import photo
 from tests.rehearsal import amount
@@ -176,8 +176,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert "Not begun:  wiring, attributes" in stopped
     assert "Run next:   make deploy STAGE=dev" in stopped
 
-    mended = ops(clone, environ, "deploy", *STAGE)
-    assert mended.returncode == 0, mended.stdout + mended.stderr
+    succeeds(clone, environ, "deploy", *STAGE)
     found = inventory(account)
     stage = named(load(clone), "dev").stage
     names = {spec.name for spec in functions_of(stage)}
@@ -191,8 +190,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert boundaries(account, stage) == {None}
     boundary = add_boundary(account, stage)
     with granted(herald, pipeline_roles.deploying(stage)) as role:
-        again = ops(clone, environ | role, "deploy", *STAGE)
-    assert again.returncode == 0, again.stdout + again.stderr
+        succeeds(clone, environ | role, "deploy", *STAGE)
     assert boundaries(account, stage) == {boundary}
     assert inventory(account) == found
 
@@ -230,16 +228,15 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     ]
     assert any(line.startswith("+ Allow dynamodb:GetItem on arn:aws:") for line in lines["herald-dev-get_message_url"])
     assert inventory(account) == found
-    changed = ops(clone, environ, "deploy", *STAGE)
-    assert changed.returncode == 0, changed.stderr
-    urls = json.loads(ops(clone, environ, "urls", *STAGE, "--json").stdout)
+    changed = succeeds(clone, environ, "deploy", *STAGE)
+    urls = json.loads(succeeds(clone, environ, "urls", *STAGE, "--json"))
     assert says(urls) == "changed"
-    assert undone() == [True, True, True, True], changed.stdout
-    assert ops(clone, environ, "diff", *STAGE, "--exit-code").stdout.endswith("\nnothing\n")
+    assert undone() == [True, True, True, True], changed
+    assert succeeds(clone, environ, "diff", *STAGE, "--exit-code").endswith("\nnothing\n")
     assert "herald-dev-send-event" in inventory(account)["roles"]
     assert boundaries(account, stage) == {boundary}
     changed_found, s3, where = inventory(account), account.client("s3"), bucket(account, stage)
-    target = json.loads(ops(clone, environ, "releases", *STAGE, "--json").stdout)[1]["release"]
+    target = json.loads(succeeds(clone, environ, "releases", *STAGE, "--json"))[1]["release"]
     package = {"Bucket": where, "Key": f"releases/{target}/package.zip"}
     whole = s3.get_object(**package)["Body"].read()
     s3.put_object(**package, Body=whole + b"!")
@@ -250,21 +247,19 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     s3.put_object(**package, Body=whole)
     interrupted(clone, environ, ports, "cloudformation UpdateStack .*herald-dev-foundation", "rollback", *STAGE)
     with granted(herald, pipeline_roles.deploying(stage)) as role:
-        back = ops(clone, environ | role, "rollback", *STAGE)
-    assert back.returncode == 0, back.stdout + back.stderr
+        succeeds(clone, environ | role, "rollback", *STAGE)
     assert says(urls) == "ok"
     assert inventory(account) == found
     assert throttle(account, urls) == (10, 20)
     # A deployment that broke off is undone as well, by what stood before it and not by what came before that.
     interrupted(clone, environ, ports, "lambda PUT .*herald-dev-retry_due.*configuration", "deploy", *STAGE)
-    assert ops(clone, environ, "rollback", *STAGE).returncode == 0
+    succeeds(clone, environ, "rollback", *STAGE)
     assert says(urls) == "ok"
     assert inventory(account) == found
 
     for at in DESTROYING[: amount(1, len(DESTROYING))]:
         interrupted(clone, environ, ports, at, "destroy", *STAGE, "--yes")
-    gone = ops(clone, environ, "destroy", *STAGE, "--yes", "--data", "delete")
-    assert gone.returncode == 0, gone.stdout + gone.stderr
+    succeeds(clone, environ, "destroy", *STAGE, "--yes", "--data", "delete")
     assert inventory(account) == before
     account.client("iam").delete_policy(PolicyArn=boundary)
 
@@ -300,7 +295,7 @@ def test_nothing_that_was_accepted_during_a_deployment_is_lost_nor_its_files(her
     for message_id, word in sent.items():
         if wait_for(partial(whereabouts, herald, message_id, word), f"trace of {message_id}") == "due":
             wait_no_longer(herald, message_id)
-            herald.invoke("retry_due", herald.scheduled())
+            herald.run_retry_due()
         (push,) = wait_for(partial(herald.pushes, word), f"push of {message_id}")
         assert push["attachment"]["bytes"] == len(cleaned(photo()))
         assert f"files/filed/{message_id}/1" in keys(herald, message_id)
@@ -315,13 +310,8 @@ def whereabouts(herald: Harness, message_id: str, word: str) -> str:
 
 def wait_no_longer(herald: Harness, message_id: str) -> None:
     """Let the times be over until which a message is left alone: that of a claim, and that of the next attempt."""
-    herald.account.dynamodb.update_item(
-        TableName=herald.stage.table,
-        Key={"id": {"S": message_id}},
-        UpdateExpression="SET due_at = :past, deliveries.pushover.#until = :past, deliveries.pushover.#next = :past",
-        ExpressionAttributeNames={"#until": "claimed_until", "#next": "next_attempt_at"},
-        ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
-    )
+    times = ("due_at", "deliveries.pushover.claimed_until", "deliveries.pushover.next_attempt_at")
+    herald.change(message_id, dict.fromkeys(times, int(time.time()) - 1))
 
 
 @pytest.mark.full

@@ -14,13 +14,8 @@ SITE = "digested"
 DONE = {"delivered": "on_success", "quarantined": "on_success", "undeliverable": "on_failure"}
 
 
-def key(site: str = SITE) -> dict[str, Any]:
-    return {"id": {"S": f"digest#{site}"}}
-
-
 def reported_until(herald: Harness, site: str = SITE) -> int:
-    item = herald.account.dynamodb.get_item(TableName=herald.stage.table, Key=key(site)).get("Item", {})
-    return int(item["reported_until"]["N"])
+    return int(herald.item(f"digest#{site}")["reported_until"]["N"])
 
 
 def yesterday() -> int:
@@ -30,9 +25,8 @@ def yesterday() -> int:
 
 def let_be_told(herald: Harness, until: int, site: str = SITE) -> None:
     """As if the site had been told until then."""
-    herald.account.dynamodb.put_item(
-        TableName=herald.stage.table, Item=key(site) | {"reported_until": {"N": str(until)}}
-    )
+    herald.forget(f"digest#{site}")
+    herald.change(f"digest#{site}", {"reported_until": until})
 
 
 @contextmanager
@@ -49,21 +43,16 @@ def a_day(herald: Harness) -> Iterator[None]:
     try:
         yield
     finally:
-        herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=message)
-        herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=key())
+        herald.forget(message["id"]["S"])
+        herald.forget(f"digest#{SITE}")
 
 
 def send(herald: Harness, at: int, action: str, **fields: str) -> str:
     """A message that ended so, received at this second; returns its word."""
     word = marker()
-    message_id = herald.post_json({"message": word, **fields}, f"/contact/{SITE}").json()["id"]
+    message_id = herald.accepted(word, f"/contact/{SITE}", **fields)
     herald.line(DONE[action], message_id=message_id, action=action)
-    herald.account.dynamodb.update_item(
-        TableName=herald.stage.table,
-        Key={"id": {"S": message_id}},
-        UpdateExpression="SET received_at = :at",
-        ExpressionAttributeValues={":at": {"N": str(at)}},
-    )
+    herald.change(message_id, {"received_at": at})
     return word
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,21 @@ LIFE = list(next(snippet for snippet in snippets(ROOT, "sh") if snippet.page == 
 """Those of a stage's whole life, which have a test of their own."""
 
 
+def in_shell(command: str, folder: Path, environ: dict[str, str]) -> str:
+    ran = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env=environ,
+        input="y\n",  # to what asks first
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
+    return ran.stdout
+
+
 class Reader:
     """Somebody in a shell in the checkout, beside a running ``make run``."""
 
@@ -45,18 +61,7 @@ class Reader:
         command = re.sub(r"(--stage |STAGE=)dev\b", r"\1local", command)
         command = command.replace("127.0.0.1:4566", f"127.0.0.1:{self.environ['HERALD_AWS_PORT']}")
         command = command.replace("aws-4566", f"aws-{self.environ['HERALD_AWS_PORT']}")
-        ran = subprocess.run(
-            ["/bin/bash", "-euo", "pipefail", "-c", command],
-            cwd=self.clone,
-            env=self.environ,
-            input="y\n",  # to what asks first
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
-        return ran.stdout
+        return in_shell(command, self.clone, self.environ)
 
     def send(self, **fields: str) -> str:
         """The id of a message that a form has sent, once it is stored."""
@@ -140,7 +145,6 @@ def test_the_commands_of_a_page_do_what_they_say(reader: Reader, commands: list[
             assert reader.type(command)
 
 
-@pytest.mark.full
 def test_the_commands_of_a_stages_whole_life_work_as_they_are_shown(reader: Reader, tmp_path: Path) -> None:
     """For stage dev, in the account of the local stack."""
     clone, port = fresh_clone(tmp_path / "herald", reader.clone), reader.environ["HERALD_AWS_PORT"]
@@ -151,20 +155,7 @@ def test_the_commands_of_a_stages_whole_life_work_as_they_are_shown(reader: Read
         "AWS_SHARED_CREDENTIALS_FILE": str(reader.clone / f".herald/aws-{port}/credentials"),
     }
 
-    def type_in(command: str) -> str:
-        ran = subprocess.run(
-            ["/bin/bash", "-c", command],
-            cwd=clone,
-            env=reader.environ | account,
-            input="y\n",  # to what asks first
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
-        return ran.stdout
-
+    type_in = partial(in_shell, folder=clone, environ=reader.environ | account)
     diff, deploy, rollback, destroy, destroy_all = LIFE
     type_in(diff)
     type_in(deploy)

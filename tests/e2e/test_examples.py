@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import owner
 from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 
@@ -24,33 +25,36 @@ pytestmark = pytest.mark.full
 Statement = dict[str, Any]
 
 
-@pytest.fixture
-def granted(herald: Harness) -> list[Statement]:
-    """The policy that the entry of README.md renders, as it was deployed."""
-    iam, arn = herald.account.client("iam"), herald.urls["grant report"]
+def statements(herald: Harness, grant: str) -> list[Statement]:
+    """What the entry of a grant renders, as it was deployed."""
+    iam, arn = herald.account.client("iam"), herald.urls[f"grant {grant}"]
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-    statements: list[Statement] = document["Statement"]
+    found: list[Statement] = document["Statement"]
+    return found
+
+
+@pytest.fixture
+def granted(herald: Harness) -> list[Statement]:
+    """The policy that the entry of README.md renders."""
     # The entry of this stage allows more, for other tests.
-    functions = [each for each in statements if re.search(r":function:|/functions/", each["Resource"][0])]
+    functions = [
+        each for each in statements(herald, "report") if re.search(r":function:|/functions/", each["Resource"][0])
+    ]
     assert len(functions) == 4
     return functions
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example program with its copy of the client."""
-    folder = tmp_path_factory.mktemp("report")
-    shutil.copyfile(ROOT / "examples/report/report.py", folder / "report.py")
-    shutil.copyfile(ROOT / "chalicelib/adapters/herald_client.py", folder / "herald_client.py")
-    return folder
-
-
-def run(program: Path, herald: Harness, statements: list[Statement]) -> subprocess.CompletedProcess[str]:
-    with herald.program(*statements) as environ:
+def run(
+    herald: Harness, folder: Path, example: str, granted: list[Statement], *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Run an example program beside its copy of the client."""
+    program = shutil.copy(ROOT / "examples" / example, folder)
+    shutil.copy(ROOT / "chalicelib/adapters/herald_client.py", folder)
+    with herald.program(*granted) as environ:
         return subprocess.run(
-            [sys.executable, "report.py", herald.stage.name, "urgent", "pushover", "pushover"],
-            cwd=program,
+            [sys.executable, program, herald.stage.name, *words],
+            cwd=folder,
             env=environ | {"PATH": "", "AWS_EC2_METADATA_DISABLED": "true"},
             capture_output=True,
             text=True,
@@ -58,16 +62,19 @@ def run(program: Path, herald: Harness, statements: list[Statement]) -> subproce
         )
 
 
+REPORT = ("urgent", "pushover", "pushover")
+
+
 def test_the_report_is_sent_with_the_grant_of_its_readme(
-    herald: Harness, program: Path, granted: list[Statement]
+    herald: Harness, tmp_path: Path, granted: list[Statement]
 ) -> None:
-    message_id = herald.post_json({"message": marker()}, "/contact/urgent").json()["id"]
+    message_id = herald.accepted(marker(), "/contact/urgent")
     herald.line("on_success", message_id=message_id, action="delivered")
     herald.clear()
     # A report is of what came before its own second.
     received_at = int(herald.item(message_id)["received_at"]["N"])
     wait_for(lambda: time.time() >= received_at + 1, "next second")
-    ran = run(program, herald, granted)
+    ran = run(herald, tmp_path, "report/report.py", granted, *REPORT)
     assert (ran.returncode, ran.stderr) == (0, "")
     (push,) = herald.pushes("delivered")
     assert push["title"] == "urgent: the last 24 hours"
@@ -76,10 +83,10 @@ def test_the_report_is_sent_with_the_grant_of_its_readme(
 
 @pytest.mark.parametrize("left_out", range(4))
 def test_without_one_of_its_statements_nothing_is_sent_and_the_program_says_why(
-    herald: Harness, program: Path, granted: list[Statement], left_out: int
+    herald: Harness, tmp_path: Path, granted: list[Statement], left_out: int
 ) -> None:
     missing = granted.pop(left_out)
-    ran = run(program, herald, granted)
+    ran = run(herald, tmp_path, "report/report.py", granted, *REPORT)
     assert ran.returncode == 75
     assert "AccessDenied" in ran.stderr
     (resource,) = missing["Resource"]
@@ -90,48 +97,22 @@ def test_without_one_of_its_statements_nothing_is_sent_and_the_program_says_why(
 @pytest.fixture(scope="module")
 def state_role(deployed: Harness) -> Iterator[str]:
     """A role for state machines, without rights: the local stack's Step Functions don't ask it."""
-    iam = deployed.account.client("iam")
-    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"}}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
-    yield iam.create_role(RoleName="state-machine", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    iam.delete_role(RoleName="state-machine")
+    yield owner.add_role(deployed.account, "state-machine", {"Service": "states.amazonaws.com"})
+    deployed.account.client("iam").delete_role(RoleName="state-machine")
 
 
 # What publishes
 
 
-@pytest.fixture
-def may_publish(herald: Harness) -> list[Statement]:
-    """What a grant of the topic renders, as it was deployed."""
-    iam, arn = herald.account.client("iam"), herald.urls["grant publish"]
-    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    statements: list[Statement] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"][
-        "Statement"
-    ]
-    return statements
+def test_a_job_of_cron_that_fails_twice_a_day_rings_once(herald: Harness, tmp_path: Path) -> None:
+    word, may_publish = marker(), statements(herald, "publish")
 
+    def watch(granted: list[Statement]) -> subprocess.CompletedProcess[str]:
+        fails = (sys.executable, "-c", f"print('{word}'); raise SystemExit(3)")
+        return run(herald, tmp_path, "cron/watch.py", granted, word, "--", *fails)
 
-def watch(tmp_path: Path, herald: Harness, statements: list[Statement], word: str) -> subprocess.CompletedProcess[str]:
-    shutil.copyfile(ROOT / "examples/cron/watch.py", tmp_path / "watch.py")
-    shutil.copyfile(ROOT / "chalicelib/adapters/herald_client.py", tmp_path / "herald_client.py")
-    fails = [sys.executable, "-c", f"print('{word}'); raise SystemExit(3)"]
-    with herald.program(*statements) as environ:
-        return subprocess.run(
-            [sys.executable, "watch.py", herald.stage.name, word, "--", *fails],
-            cwd=tmp_path,
-            env=environ | {"PATH": "", "AWS_EC2_METADATA_DISABLED": "true"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-
-def test_a_job_of_cron_that_fails_twice_a_day_rings_once(
-    herald: Harness, tmp_path: Path, may_publish: list[Statement]
-) -> None:
-    word = marker()
     for _ in range(2):
-        ran = watch(tmp_path, herald, may_publish, word)
+        ran = watch(may_publish)
         assert (ran.returncode, ran.stdout, ran.stderr) == (3, f"{word}\n", "")
 
     def handled() -> list[str]:  # Twice: each line of the log is of a message, of other tests too.
@@ -143,12 +124,12 @@ def test_a_job_of_cron_that_fails_twice_a_day_rings_once(
     assert push["title"] == f"{word} failed on {platform.node()}"
     for left_out in range(len(may_publish)):
         rest = [statement for number, statement in enumerate(may_publish) if number != left_out]
-        ran = watch(tmp_path, herald, rest, word)
+        ran = watch(rest)
         assert (ran.returncode, ran.stdout) == (3, f"{word}\n")
         assert "The owner was not notified" in ran.stderr
 
 
-def test_an_alarm_of_cloudwatch_rings_by_a_topic_of_the_owners(herald: Harness, may_publish: list[Statement]) -> None:
+def test_an_alarm_of_cloudwatch_rings_by_a_topic_of_the_owners(herald: Harness) -> None:
     stacks, word = herald.account.cloudformation, marker()
     given = {"Topic": herald.account.where.arn("sns", herald.stage.topic), "Grant": herald.urls["grant publish"]}
     stacks.create_stack(
@@ -163,17 +144,23 @@ def test_an_alarm_of_cloudwatch_rings_by_a_topic_of_the_owners(herald: Harness, 
         )
         (output,) = stacks.describe_stacks(StackName="alarms")["Stacks"][0]["Outputs"]
         # As CloudWatch has it in https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
-        alarm = {
-            "AlarmName": word,
-            "NewStateValue": "ALARM",
-            "NewStateReason": "Threshold Crossed",
-            "OldStateValue": "OK",
-        }
+        alarm = {"AlarmName": word, "NewStateReason": "Threshold Crossed", "OldStateValue": "OK"}
+        alarm["NewStateValue"] = "ALARM"
         herald.account.sns.publish(TopicArn=output["OutputValue"], Subject="ALARM", Message=json.dumps(alarm))
         (push,) = wait_for(lambda: herald.pushes("Threshold Crossed"), "push")
         assert (push["title"], push["priority"]) == (f"ALARM: {word}", "1")
     finally:
         stacks.delete_stack(StackName="alarms")
+
+
+def end_of(states: Any, execution: str) -> dict[str, Any]:
+    """Wait for the end of an execution."""
+
+    def ended() -> dict[str, Any] | None:
+        found: dict[str, Any] = states.describe_execution(executionArn=execution)
+        return found if found["status"] != "RUNNING" else None
+
+    return wait_for(ended, "end of the execution")
 
 
 def test_a_state_machine_publishes(herald: Harness, state_role: str) -> None:
@@ -186,12 +173,9 @@ def test_a_state_machine_publishes(herald: Harness, state_role: str) -> None:
         execution = states.start_execution(stateMachineArn=made, name=word, input=asked)["executionArn"]
         (push,) = wait_for(lambda: herald.pushes(word), "push")
         assert push["title"] == "From a state machine"
-        ended = wait_for(
-            lambda: (found := states.describe_execution(executionArn=execution))["status"] != "RUNNING" and found, "end"
-        )
-        message, _ = herald.ask(
-            "get_message", {"version": 1, "id": json.loads(ended["output"])["published"]["MessageId"]}
-        )
+        ended = end_of(states, execution)
+        published = {"version": 1, "id": json.loads(ended["output"])["published"]["MessageId"]}
+        message, _ = herald.ask("get_message", published)
         assert (ended["status"], message["state"]) == ("SUCCEEDED", "delivered")
     finally:
         states.delete_state_machine(stateMachineArn=made)
@@ -214,13 +198,7 @@ def machine(deployed: Harness, state_role: str) -> Iterator[Callable[[dict[str, 
     made = states.create_state_machine(name="notify", definition=definition, roleArn=state_role)["stateMachineArn"]
 
     def start(asked: dict[str, str]) -> dict[str, Any]:
-        execution = states.start_execution(stateMachineArn=made, input=json.dumps(asked))["executionArn"]
-
-        def ended() -> dict[str, Any] | None:
-            found: dict[str, Any] = states.describe_execution(executionArn=execution)
-            return found if found["status"] != "RUNNING" else None
-
-        return wait_for(ended, "end of the execution")
+        return end_of(states, states.start_execution(stateMachineArn=made, input=json.dumps(asked))["executionArn"])
 
     yield start
     states.delete_state_machine(stateMachineArn=made)
@@ -233,34 +211,31 @@ def asked(word: str) -> dict[str, str]:
 Start = Callable[[dict[str, str]], dict[str, Any]]
 
 
-def test_a_state_machine_notifies(herald: Harness, machine: Start) -> None:
+@pytest.mark.parametrize(
+    ("faults", "status", "output", "calls"),
+    [
+        pytest.param([], "SUCCEEDED", "delivered", 1, id="notifies"),
+        pytest.param([503], "SUCCEEDED", "delivered", 2, id="tries again what delivered nothing"),
+        pytest.param([502], "SUCCEEDED", "uncertain", 1, id="does not ring twice where the first may have rung"),
+        pytest.param([400], "FAILED", "ChannelRejectedError", 1, id="fails with the error of the contract"),
+    ],
+)
+def test_a_state_machine_handles_each_outcome(
+    herald: Harness, machine: Start, faults: list[int], status: str, output: str, calls: int
+) -> None:
     word = marker()
+    herald.faults(*({"do": "status", "status": fault} for fault in faults))
     ended = machine(asked(word))
-    assert ended["status"] == "SUCCEEDED"
-    (push,) = herald.pushes(word)
-    assert json.loads(ended["output"])["notified"] == {"status": "delivered", "reference": push["request"]}
+    assert (ended["status"], herald.provider_requests()) == (status, calls)
+    if status == "FAILED":
+        assert ended["error"] == json.loads(ended["cause"])["errorType"] == output
+        return
+    references = [{"reference": push["request"]} for push in herald.pushes(word)]
+    assert len(references) == (output == "delivered")
+    notified = {"status": output} | (references[0] if references else {})
+    assert json.loads(ended["output"])["notified"] == notified
 
 
-def test_a_state_machine_tries_again_what_delivered_nothing(herald: Harness, machine: Start) -> None:
-    word = marker()
-    herald.faults({"do": "status", "status": 503})
-    ended = machine(asked(word))
-    assert ended["status"] == "SUCCEEDED"
-    assert json.loads(ended["output"])["notified"]["status"] == "delivered"
-    assert len(herald.pushes(word)) == 1
-
-
-def test_a_state_machine_fails_with_the_error_of_the_contract(herald: Harness, machine: Start) -> None:
-    herald.faults({"do": "status", "status": 400})
-    ended = machine(asked(marker()))
-    assert (ended["status"], ended["error"]) == ("FAILED", "ChannelRejectedError")
-    assert json.loads(ended["cause"])["errorType"] == "ChannelRejectedError"
-    assert machine({"id": "x", "title": " ", "message": "x"})["error"] == "InvalidRequestError"
-
-
-def test_a_state_machine_does_not_ring_twice_where_the_first_may_have_rung(herald: Harness, machine: Start) -> None:
-    herald.faults({"do": "status", "status": 502})
-    ended = machine(asked(marker()))
-    assert ended["status"] == "SUCCEEDED"
-    assert json.loads(ended["output"])["notified"] == {"status": "uncertain"}
-    assert herald.provider_requests() == 1
+def test_a_state_machine_fails_at_a_request_that_is_wrong(machine: Start) -> None:
+    ended = machine({"id": "x", "title": " ", "message": "x"})
+    assert ended["error"] == json.loads(ended["cause"])["errorType"] == "InvalidRequestError"

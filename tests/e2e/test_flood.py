@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.logic.overall_state import MessageState
-from chalicelib.logic.stored_messages import ListedMessage, Wanted
-from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
+from chalicelib.logic.stored_messages import ListedMessage
+from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator
 from tests.rehearsal import REHEARSING, amount
 
@@ -37,7 +35,7 @@ class Flood:
         self._origin = herald.stage.sites[SITE].origins[0]
         self._since, self.word = int(time.time()), marker()
         for key in (RINGS, SUMMARY):
-            herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key={"id": {"S": key}})
+            herald.forget(key)
         herald.forget_what_is_due()
         herald.restart("destined")  # A warm one knows what was spent.
         herald.faults(quota=quota)
@@ -57,29 +55,17 @@ class Flood:
 
     def _send(self, number: int, one_of: int) -> tuple[str, str]:
         text = f"{self.word} {number}."
-        fields, headers = {"message": text}, {"X-Forwarded-For": "198.51.100.7"}
+        fields, headers = dict[str, str](), {"X-Forwarded-For": "198.51.100.7"}
         if self._forged:
             headers = {"Origin": self._origin, "X-Forwarded-For": f"10.{number // 256}.{number % 256}.1"}
         if number % one_of == one_of // 2:
-            fields |= {"name": f"Ada {number // one_of}", "_fill_seconds": "12"}
+            fields = {"name": f"Ada {number // one_of}", "_fill_seconds": "12"}
             headers = {"Origin": self._origin, "X-Forwarded-For": f"192.0.{number // one_of}.2"}
 
-        def accepted() -> requests.Response | None:
-            url = f"{self._herald.urls['api']}/contact/{SITE}"
-            answer = requests.post(url, json=fields, headers=headers, timeout=PATIENCE)
-            assert answer.status_code in (202, 429), answer.text
-            return answer if answer.ok else None
-
-        return str(wait_for(accepted, "free place", 120, pause=0.2).json()["id"]), text
+        return self._herald.let_in(text, f"/contact/{SITE}", headers, **fields), text
 
     def listed(self) -> dict[str, ListedMessage]:
-        found: dict[str, ListedMessage] = {}
-        wanted: Wanted | None = Wanted(SITE, since=self._since)
-        while wanted is not None:
-            page = MessageArchive(self._herald.account.dynamodb, self._herald.stage).page(wanted)
-            found |= {message.id: message for message in page.messages}
-            wanted = Wanted(SITE, since=self._since, after=page.next) if page.next else None
-        return found
+        return self._herald.listed(SITE, self._since)
 
     @property
     def pushes(self) -> list[dict[str, Any]]:
@@ -138,7 +124,7 @@ def test_junk_at_the_throttle_rings_as_often_as_the_budget_says_and_hides_nobody
     assert flood.named() == set(range(PEOPLE))
     assert rings
     assert len(pushes) <= rings.hour
-    assert herald.provider()["remaining"] > 0
+    assert herald.counted("pushover")["remaining"] > 0
     summaries = [push for push in pushes if _is_summary(push)]
     for message_id, text in sent.items():
         rung = sum(text in push["message"] for push in pushes if push not in summaries)

@@ -68,134 +68,98 @@ def fields_of(herald: Harness, word: str) -> dict[str, str]:
     return fields
 
 
-def test_an_object_is_a_success_and_rings_the_phone(herald: Harness, submit: Submit, own: str) -> None:
-    word = marker()
-    result = submit(fields={"name": "Ada", "email": "ada@example.com", "message": word}, origin=own)
-    assert (result["kind"], result["next"]) == ("success", herald.stage.sites["default"].thanks)
-    assert fields_of(herald, word) == {"name": "Ada", "email": "ada@example.com", "message": word}
+KINDS = {"count": 3, "share": 0.5, "agreed": True, "none": None, "interest": ["code", "music"]}
+TEXTS = {"count": "3", "share": "0.5", "agreed": "true", "none": "", "interest": "code, music"}
+EXTRA = {"_subject": "A question", "plan": "free"}
 
 
-def test_form_data_is_a_success_and_leads_where_the_form_wished(herald: Harness, submit: Submit, own: str) -> None:
-    word = marker()
-    wish = f"{own}/done.html"
-    pairs = [["email", "ada@example.com"], ["interest", "code"], ["interest", "music"], ["_next", wish]]
-    result = submit(pairs=[*pairs, ["message", f"{word}\r\nGrüße"]], origin=own)
-    assert (result["kind"], result["next"]) == ("success", wish)
-    assert fields_of(herald, word) == {
-        "email": "ada@example.com",
-        "interest": "code, music",
-        "message": f"{word}\nGrüße",
-    }
-
-
-def test_values_of_every_type_that_the_library_allows_arrive_as_text(herald: Harness, submit: Submit, own: str) -> None:
-    word = marker()
-    kinds = {"count": 3, "share": 0.5, "agreed": True, "none": None, "interest": ["code", "music"]}
-    result = submit(fields={**kinds, "message": word}, origin=own)
-    assert result["kind"] == "success", result
-    assert fields_of(herald, word) == {
-        "count": "3",
-        "share": "0.5",
-        "agreed": "true",
-        "none": "",
-        "interest": "code, music",
-        "message": word,
-    }
-
-
-def test_a_value_that_is_left_undefined_is_no_field(herald: Harness, submit: Submit, own: str) -> None:
-    """JSON.stringify leaves it out: what is required is then missing, rather than empty."""
-    result = submit(fields={"email": "ada@example.com"}, origin=own)
-    assert [error["code"] for error in result["fieldErrors"]["message"]] == ["REQUIRED_FIELD_MISSING"]
-
-
-@pytest.mark.parametrize("kind", ["fields", "pairs"])
-def test_the_address_may_be_called_replyto(herald: Harness, submit: Submit, own: str, kind: str) -> None:
-    word = marker()
-    sent = {"_replyto": "ada@example.com", "message": word}
-    result = submit(**{kind: sent if kind == "fields" else list(sent.items())}, origin=own)
-    assert result["kind"] == "success", result
-    assert fields_of(herald, word) == {"email": "ada@example.com", "message": word}
-
-
-@pytest.mark.parametrize("kind", ["fields", "pairs"])
-def test_extra_data_arrives_beside_the_forms_own_fields(herald: Harness, submit: Submit, own: str, kind: str) -> None:
-    """``extraData`` of the React library is added by ``appendExtraData`` of this one."""
-    word = marker()
-    extra = {"_subject": "A question", "plan": "free"}
-    result = submit(**{kind: {"message": word} if kind == "fields" else [["message", word]]}, extra=extra, origin=own)
-    assert result["kind"] == "success", result
-    assert fields_of(herald, word) == {"message": word, "subject": "A question", "plan": "free"}
-
-
-@pytest.mark.parametrize("kind", ["fields", "pairs"])
-def test_each_mistake_is_at_its_field_with_a_code_that_the_library_knows(
-    herald: Harness, submit: Submit, own: str, kind: str
+@pytest.mark.parametrize(
+    ("job", "received"),
+    [
+        pytest.param({"fields": KINDS}, TEXTS, id="values of every type that the library allows"),
+        pytest.param(
+            {"pairs": [["interest", "code"], ["interest", "music"]]}, {"interest": "code, music"}, id="FormData"
+        ),
+        pytest.param({"fields": {"_replyto": "ada@example.com"}}, {"email": "ada@example.com"}, id="_replyto"),
+        # ``extraData`` of the React library is added by ``appendExtraData`` of this one.
+        pytest.param({"fields": {}, "extra": EXTRA}, {"subject": "A question", "plan": "free"}, id="extra data"),
+        pytest.param({"pairs": [], "extra": EXTRA}, {"subject": "A question", "plan": "free"}, id="extra FormData"),
+    ],
+)
+def test_what_is_a_success_arrives_whole(
+    herald: Harness, submit: Submit, own: str, job: dict[str, Any], received: dict[str, str]
 ) -> None:
-    sent = {"email": "nobody", "message": ""}
-    result = submit(**{kind: sent if kind == "fields" else list(sent.items())}, origin=own)
-    assert result["kind"] == "error"
-    assert result["formErrors"] == []
-    assert result["emailErrors"] == [
-        {"code": "TYPE_EMAIL", "message": "This is not an email address such as name@example.com."}
-    ]
-    assert result["fieldErrors"] == {
-        "email": result["emailErrors"],
-        "message": [{"code": "REQUIRED_FIELD_EMPTY", "message": "This field is required."}],
-    }
+    word = marker()
+    message = {"fields": job["fields"] | {"message": word}} if "fields" in job else {}
+    pairs = {"pairs": [*job["pairs"], ["message", word]]} if "pairs" in job else {}
+    result = submit(**{**job, **message, **pairs}, origin=own)
+    assert (result["kind"], result["next"]) == ("success", herald.stage.sites["default"].thanks)
+    assert fields_of(herald, word) == {"message": word, **received}
 
 
-def test_a_missing_field_is_told_from_an_empty_one(herald: Harness, submit: Submit, own: str) -> None:
-    result = submit(pairs=[["email", ""]], origin=own)
-    assert result["formErrors"] == []
-    assert result["fieldErrors"] == {
-        "message": [{"code": "REQUIRED_FIELD_MISSING", "message": "This field is required."}]
-    }
+def test_it_leads_where_the_form_wished(submit: Submit, own: str) -> None:
+    result = submit(pairs=[["_next", f"{own}/done.html"], ["message", marker()]], origin=own)
+    assert (result["kind"], result["next"]) == ("success", f"{own}/done.html")
 
 
-def test_a_mistake_stands_at_the_name_under_which_the_form_sent_it(herald: Harness, submit: Submit, own: str) -> None:
-    result = submit(fields={"_replyto": "nobody", "message": marker()}, origin=own)
-    assert [error["code"] for error in result["fieldErrors"]["_replyto"]] == ["TYPE_EMAIL"]
-    assert result["emailErrors"] == []
+EMAIL = {"code": "TYPE_EMAIL", "message": "This is not an email address such as name@example.com."}
+MISSING = {"code": "REQUIRED_FIELD_MISSING", "message": "This field is required."}
+EMPTY = MISSING | {"code": "REQUIRED_FIELD_EMPTY"}
 
 
-def test_a_value_that_no_form_can_send_is_an_error_of_its_type(herald: Harness, submit: Submit, own: str) -> None:
+@pytest.mark.parametrize(
+    ("job", "errors"),
+    [
+        pytest.param({"fields": {"email": "nobody", "message": ""}}, {"email": EMAIL, "message": EMPTY}, id="object"),
+        pytest.param(
+            {"pairs": [["email", "nobody"], ["message", ""]]}, {"email": EMAIL, "message": EMPTY}, id="FormData"
+        ),
+        # JSON.stringify leaves a value out that is undefined.
+        pytest.param({"fields": {"email": "ada@example.com"}}, {"message": MISSING}, id="missing is not empty"),
+        pytest.param(
+            {"fields": {"_replyto": "nobody", "message": "x"}}, {"_replyto": EMAIL}, id="the name that the form sent"
+        ),
+    ],
+)
+def test_each_mistake_is_at_its_field_with_a_code_that_the_library_knows(
+    submit: Submit, own: str, job: dict[str, Any], errors: dict[str, Any]
+) -> None:
+    result = submit(**job, origin=own)
+    assert (result["kind"], result["formErrors"]) == ("error", [])
+    assert result["fieldErrors"] == {field: [error] for field, error in errors.items()}
+    assert result["emailErrors"] == result["fieldErrors"].get("email", [])
+
+
+def test_a_value_that_no_form_can_send_is_an_error_of_its_type(submit: Submit, own: str) -> None:
     result = submit(fields={"message": marker(), "address": {"city": "London"}}, origin=own)
     assert [error["code"] for error in result["fieldErrors"]["address"]] == ["TYPE_TEXT"]
 
 
-def test_a_file_is_refused_in_words_that_the_caller_can_show(herald: Harness, submit: Submit, own: str) -> None:
-    word = marker()
-    result = submit(pairs=[["message", word], ["attachment", {"file": "a.txt", "text": "a"}]], origin=own)
+def test_a_file_is_refused_in_words_that_the_caller_can_show(submit: Submit, own: str) -> None:
+    result = submit(pairs=[["message", marker()], ["attachment", {"file": "a.txt", "text": "a"}]], origin=own)
     assert result["kind"] == "error"
     errors = [*result["formErrors"], *(error for each in result["fieldErrors"].values() for error in each)]
     assert [error["message"] for error in errors] == ["Files can't be sent with this form."]
 
 
-def test_an_unknown_site_is_an_error_of_the_form(herald: Harness, submit: Submit, own: str) -> None:
+def test_an_unknown_site_is_an_error_of_the_form(submit: Submit, own: str) -> None:
     result = submit("nowhere", fields={"message": marker()}, origin=own)
     assert (result["kind"], result["fieldErrors"]) == ("error", {})
     (error,) = result["formErrors"]
     assert (error["code"], error["message"]) == ("FORM_NOT_FOUND", "There is no such form here.")
 
 
-def test_a_foreign_page_gets_an_error_of_the_form_and_rings_nobody(herald: Harness, submit: Submit, own: str) -> None:
+def test_a_foreign_page_gets_an_error_of_the_form_and_rings_nobody(herald: Harness, submit: Submit) -> None:
     result = submit(fields={"message": marker()}, origin=FOREIGN)
-    assert (result["kind"], result["fieldErrors"]) == ("error", {})
-    assert len(result["formErrors"]) == 1
+    assert (result["kind"], result["fieldErrors"], len(result["formErrors"])) == ("error", {}, 1)
     (request,) = result["requests"]
     assert (request["status"], request["allowed"]) == (403, None)
-    # A message that is accepted afterwards has passed everything that could have come of the one before.
-    word = marker()
-    assert submit(fields={"message": word}, origin=own)["kind"] == "success"
-    wait_for(lambda: herald.pushes(word), "push")
-    assert herald.provider_requests() == 1
-
-
-def test_a_script_on_a_server_sends_no_origin_and_is_heard(herald: Harness, submit: Submit) -> None:
+    # A message that is accepted afterwards has passed everything that could have come of the one before. A script on
+    # a server sends no origin.
     word = marker()
     assert submit(fields={"message": word})["kind"] == "success"
     wait_for(lambda: herald.pushes(word), "push")
+    assert herald.provider_requests() == 1
 
 
 @pytest.mark.parametrize(
@@ -213,14 +177,8 @@ def test_a_page_may_send_every_header_that_the_library_adds_and_read_the_answer(
     names = {name.lower() for name in request["headers"]} - {"accept"}
     assert names >= {"formspree-client", "formspree-session-data"}
     assert ("content-type" in names) == ("fields" in data)
-    preflight = requests.options(
-        f"{herald.urls['api']}/f/default",
-        headers={
-            "Origin": own,
-            "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": ",".join(sorted(names)),
-        },
-        timeout=PATIENCE,
-    )
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": ",".join(sorted(names))}
+    address, headers = f"{herald.urls['api']}/f/default", {"Origin": own, **asked}
+    preflight = requests.options(address, headers=headers, timeout=PATIENCE)
     assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (204, own)
     assert names <= set(preflight.headers["Access-Control-Allow-Headers"].lower().split(", "))

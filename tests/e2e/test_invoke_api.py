@@ -17,7 +17,7 @@ from tests.e2e.harness import Harness, marker
 
 def delivered(herald: Harness, word: str, **fields: str) -> str:
     """The id of a message that has reached the phone."""
-    message_id: str = herald.post_json({"message": word, **fields}).json()["id"]
+    message_id = herald.accepted(word, **fields)
     herald.line("on_success", message_id=message_id, action="delivered")
     return message_id
 
@@ -43,52 +43,34 @@ def test_a_delivered_message_is_read_with_all_that_became_of_it(herald: Harness)
     assert herald.line("get_message", message="Message read", message_id=message_id)
 
 
-def test_messages_are_listed_newest_first_page_by_page_and_by_state(herald: Harness) -> None:
-    site = "urgent"
-    first, second = (herald.post_json({"message": marker()}, f"/contact/{site}").json()["id"] for _ in range(2))
-    for message_id in (first, second):
+def test_messages_are_listed_newest_first_page_by_page(herald: Harness) -> None:
+    ids = {herald.accepted(marker(), "/contact/urgent") for _ in range(2)}
+    for message_id in ids:
         herald.line("on_success", message_id=message_id, action="delivered")
-    one = {"version": 1, "site": site, "limit": 1}
-    seen, request = [], one
-    while True:
-        page, error = herald.ask("list_messages", request)
+    everything, _ = herald.ask("list_messages", {"version": 1, "site": "urgent"})
+    seen: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while not seen or cursor:
+        page, error = herald.ask("list_messages", {"version": 1, "site": "urgent", "limit": 1, **cursor})
         assert error == ""
         seen += page["messages"]
-        if not page["cursor"]:
-            break
-        request = one | {"cursor": page["cursor"]}
-    assert {first, second} <= {message["id"] for message in seen}
-    assert len({message["id"] for message in seen}) == len(seen)
-    assert [message["received_at"] for message in seen] == sorted((m["received_at"] for m in seen), reverse=True)
-    assert all(message["site"] == site for message in seen)
-    everything, _ = herald.ask("list_messages", {"version": 1, "site": site})
-    assert everything["messages"] == seen
-    waiting, _ = herald.ask("list_messages", {"version": 1, "site": site, "state": "quarantined"})
-    assert waiting["messages"] == []
-    later, _ = herald.ask("list_messages", {"version": 1, "site": site, "since": int(time.time()) + 60})
-    assert later == {"messages": [], "cursor": None}
+        cursor = {"cursor": page["cursor"]} if page["cursor"] else {}
+    assert ids <= {message["id"] for message in seen}
+    assert everything["messages"] == seen == sorted(seen, key=lambda each: each["received_at"], reverse=True)
 
 
 @pytest.mark.parametrize(
     ("function", "request_", "error_type", "key"),
     [
-        ("get_message", {"version": 1, "id": "no-such-message"}, "NotFoundError", None),
         ("get_message", {"version": 1, "id": "alarm#"}, "NotFoundError", None),
-        ("get_message", {"version": 2, "id": "x"}, "InvalidRequestError", "version"),
-        ("get_message", {"version": 1}, "InvalidRequestError", "id"),
-        ("get_message", {"version": 1, "id": "x", "more": 1}, "InvalidRequestError", "more"),
-        ("list_messages", {"version": 1}, "InvalidRequestError", "site"),
         ("list_messages", {"version": 1, "site": "default", "limit": 51}, "InvalidRequestError", "limit"),
-        ("list_messages", {"version": 1, "site": "default", "cursor": "x"}, "InvalidRequestError", "cursor"),
-        ("list_messages", {"version": 1, "site": "default", "state": "lost"}, "InvalidRequestError", "state"),
     ],
 )
 def test_an_error_of_the_contract_comes_with_its_class_and_key(
     herald: Harness, function: str, request_: object, error_type: str, key: str | None
 ) -> None:
     told, found = herald.ask(function, request_)
-    assert found == error_type
-    assert told.get("key") == key
+    assert (found, told.get("key")) == (error_type, key)
     assert told["message"]
 
 
@@ -130,8 +112,3 @@ def test_who_does_not_sign_or_may_not_reads_nothing_by_http(herald: Harness) -> 
     for actions in (["lambda:InvokeFunctionUrl"], ["lambda:InvokeFunction"]):
         with herald.program(*grants(herald, *actions)) as program:
             assert signed(herald.urls["get_message"], query, program).status_code == 403
-
-
-def test_what_the_urls_say_of_the_function_url_answers(herald: Harness) -> None:
-    assert herald.urls["get_message"].startswith(f"{herald.stack.ports.aws_url}/_aws/lambda-url/")
-    assert requests.get(herald.urls["get_message"], timeout=60).status_code == 403

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,9 +78,7 @@ class Sent:
         self._herald = herald
         self._channel = CHANNELS[site]
         self.word, self.at = marker(), time.time()
-        answer = herald.post_json({"message": self.word}, f"/contact/{site}")
-        assert answer.status_code == 202, answer.text
-        self.id = str(answer.json()["id"])
+        self.id = herald.accepted(self.word, f"/contact/{site}")
 
     @property
     def state(self) -> str:
@@ -92,25 +91,13 @@ class Sent:
 
     def let_the_claim_end(self) -> None:
         """Let the time of a killed run's claim be over."""
-        self._herald.account.dynamodb.update_item(
-            TableName=self._herald.stage.table,
-            Key={"id": {"S": self.id}},
-            UpdateExpression=f"SET deliveries.{self._channel}.#until = :past",
-            ConditionExpression=f"deliveries.{self._channel}.#state = :sending",
-            ExpressionAttributeNames={"#until": "claimed_until", "#state": "state"},
-            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}, ":sending": {"S": "sending"}},
-        )
+        assert self.state == "sending"
+        self._herald.change(self.id, {f"deliveries.{self._channel}.claimed_until": int(time.time()) - 1})
 
     def ends(self) -> str:
         """The action in which it ends."""
-
-        def told() -> str:
-            lines = (line for name in ("on_success", "on_failure") for line in self._herald.lines(name))
-            return next(
-                (str(each["action"]) for each in lines if each["message_id"] == self.id and "action" in each), ""
-            )
-
-        return wait_for(told, "end of the message")
+        told = partial(actions, self._herald, self.id)
+        return wait_for(lambda: next((action for action in told() if action != "None"), ""), "end of the message")
 
     def ends_uncertain(self, site: str, before: int) -> None:
         """What can't be told from having rung: rings again, or is held; it has rung ``before`` already."""
@@ -208,19 +195,13 @@ def test_a_notifier_that_is_killed_after_acceptance_has_rung(herald: Harness, si
 def test_a_message_that_sns_delivers_five_times_at_once_rings_once(herald: Harness) -> None:
     word, message_id = marker(), str(uuid.uuid4())
     herald.faults({"do": "accept_then_stall", "seconds": 1})
-    event = sns_event(
-        {
-            "version": 1,
-            "id": message_id,
-            "site": "default",
-            "received_at": int(time.time()),
-            "fields": {"message": word},
-        }
-    )
+    now = int(time.time())
+    body = {"version": 1, "id": message_id, "site": "default", "received_at": now, "fields": {"message": word}}
+    event = herald.retried(json.dumps(body), kind="contact")
 
     def deliver(_: int) -> None:
         herald.account.functions.invoke(
-            FunctionName=herald.stage.function("destined"), InvocationType="Event", Payload=event
+            FunctionName=herald.stage.function("destined"), InvocationType="Event", Payload=json.dumps(event).encode()
         )
 
     with ThreadPoolExecutor(5) as sns:
@@ -233,26 +214,3 @@ def test_a_message_that_sns_delivers_five_times_at_once_rings_once(herald: Harne
     assert told["delivered"] in (1, 2)
     assert len(herald.pushes(word)) == herald.provider_requests() == 1
     assert herald.delivery(message_id)["attempts"] == "1"
-
-
-def sns_event(message: dict[str, Any]) -> bytes:
-    """A record such as SNS gives it: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
-    attributes = {"kind": "contact", "site": message["site"]}
-    sns = {
-        "Type": "Notification",
-        "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
-        "Subject": None,
-        "Message": json.dumps(message),
-        "MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()},
-    }
-    return json.dumps({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]}).encode()
-
-
-@both
-def test_a_replay_of_a_delivered_message_rings_nobody(herald: Harness, site: str) -> None:
-    sent = Sent(herald, site)
-    assert sent.ends() == "delivered"
-    assert herald.invoke("destined", herald.retried(sent.id))["action"] == "unchanged"
-    again = herald.invoke("destined", json.loads(sns_event(json.loads(herald.published(sent.id)))))
-    assert (again["action"], again["message"]["channels"]) == ("unchanged", {CHANNELS[site]: "delivered"})
-    assert (sent.rings, herald.provider_requests()) == (1, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,13 @@ import pytest
 from chalicelib.functions import FUNCTIONS, functions_of
 from ops.templates import canary_rule
 from tests.declared import HTTP
-from tests.e2e.harness import Harness, marker, wait_for, who
-from tests.e2e.pocket import pocket
+from tests.e2e.harness import Harness, marker, publish_again, wait_for, who
+from tests.e2e.pocket import Pocket, pocket
 from tests.e2e.test_digest import a_day
-from tests.e2e.test_files import send
+from tests.e2e.test_files import send, sent
 from tests.images import photo
+
+Signal = Callable[[Harness], object]
 
 
 def api_answers_503(herald: Harness) -> None:
@@ -30,39 +32,49 @@ def api_answers_503(herald: Harness) -> None:
     assert refused["reason"] in ("AuthorizationError", "AuthorizationErrorException")
 
 
+def fail_on_the_way(herald: Harness, error: str, path: str = "/contact") -> tuple[str, str]:
+    """Send a message that destined fails at; returns its word and its id."""
+    word = marker()
+    message_id = herald.accepted(word, path)
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == error
+    return word, message_id
+
+
 def message_is_not_stored(herald: Harness) -> None:
-    message_id = herald.post_json({"message": marker()}).json()["id"]
-    assert herald.line("on_failure", message_id=message_id)["error_type"] == "StoreError"
+    _, message_id = fail_on_the_way(herald, "StoreError")
     assert herald.item(message_id) == {}
 
 
 def message_is_not_claimed(herald: Harness) -> None:
-    message_id = herald.post_json({"message": marker()}).json()["id"]
-    assert herald.line("on_failure", message_id=message_id)["error_type"] == "StoreError"
+    _, message_id = fail_on_the_way(herald, "StoreError")
     assert herald.delivery(message_id)["state"] == "pending"
 
 
-def message_waits(herald: Harness) -> None:
-    word = marker()
-    message_id = herald.post_json({"message": word}).json()["id"]
-    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
-    assert herald.delivery(message_id)["error"] == "ChannelUnavailableError"
-    assert not herald.pushes(word)
-
-
-def send_mail_that_waits(herald: Harness) -> str:
-    """What only the owner can mend keeps the message, which waits longer than Lambda's own retries take. Its id."""
-    word = marker()
-    message_id: str = herald.post_json({"message": word}, "/contact/mailed").json()["id"]
-    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
-    delivery = herald.delivery(message_id, "email")
-    assert (delivery["state"], delivery["attempts"], delivery["error"]) == ("waiting", "1", "ChannelUnavailableError")
-    assert not herald.mails(word)
-    return message_id
+def message_waits(
+    herald: Harness,
+    path: str = "/contact",
+    channel: str = "pushover",
+    delivered: Callable[[Harness, str], object] = Harness.pushes,
+) -> dict[str, Any]:
+    word, message_id = fail_on_the_way(herald, "DeliveryIncompleteError", path)
+    delivery = herald.delivery(message_id, channel)
+    assert delivery["error"] == "ChannelUnavailableError"
+    assert not delivered(herald, word)
+    return delivery
 
 
 def mail_waits(herald: Harness) -> None:
-    send_mail_that_waits(herald)
+    """What only the owner can mend keeps the message, which waits longer than Lambda's own retries take."""
+    delivery = message_waits(herald, "/contact/mailed", "email", Harness.mails)
+    assert (delivery["state"], delivery["attempts"]) == ("waiting", "1")
+
+
+def webhook_waits(herald: Harness) -> None:
+    message_waits(herald, "/contact/signed", "own", Harness.hooks)
+
+
+def one_of_several_waits(herald: Harness, kind: str) -> None:
+    message_waits(herald, "/contact/hooked", kind, lambda herald, word: herald.taken_by(kind, word))
 
 
 def mail_is_not_checked(herald: Harness) -> None:
@@ -71,23 +83,9 @@ def mail_is_not_checked(herald: Harness) -> None:
     assert (error, told["message"]) == ("ChannelUnavailableError", "SES could not be asked: AccessDeniedException")
 
 
-def webhook_waits(herald: Harness) -> None:
-    word = marker()
-    message_id = herald.post_json({"message": word}, "/contact/signed").json()["id"]
-    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
-    assert herald.delivery(message_id, "own")["error"] == "ChannelUnavailableError"
-    assert not herald.hooks(word)
-
-
-def one_of_several_waits(herald: Harness, kind: str) -> None:
-    message_id = herald.post_json({"message": marker()}, "/contact/hooked").json()["id"]
-    assert herald.line("on_failure", message_id=message_id)["error_type"] == "DeliveryIncompleteError"
-    assert herald.delivery(message_id, kind)["error"] == "ChannelUnavailableError"
-
-
 def bus_hears_nothing(herald: Harness) -> None:
     word, before = marker(), herald.metric("destined", "DestinationDeliveryFailures")
-    message_id = herald.post_json({"message": word}).json()["id"]
+    message_id = herald.accepted(word)
     wait_for(lambda: herald.metric("destined", "DestinationDeliveryFailures") > before, "failed destination")
     assert herald.pushes(word)
     assert not [line for line in herald.lines("on_success") if line.get("message_id") == message_id]
@@ -102,60 +100,45 @@ def no_challenge(herald: Harness) -> None:
     """Without the key a message is accepted all the same, and nothing is held against it."""
     assert herald.get("/contact/guarded/challenge").status_code == 503
     word = marker()
-    message_id = herald.post_json({"message": word}, "/contact/guarded").json()["id"]
+    message_id = herald.accepted(word, "/contact/guarded")
     wait_for(lambda: herald.pushes(word), "push")
     assert herald.line("destined", message_id=message_id)["signals"] == ["unchecked"]
 
 
-def not_recalled(herald: Harness) -> None:
-    assert failed_with(herald, "destined", herald.retried(marker())) == "StoreError"
-
-
-def not_found(herald: Harness) -> None:
-    assert failed_with(herald, "retry_due", herald.scheduled()) == "StoreError"
-
-
-def not_put_off(herald: Harness) -> None:
-    with one_due(herald):
-        assert failed_with(herald, "retry_due", herald.scheduled()) == "StoreError"
-
-
-def not_run_again(herald: Harness) -> None:
-    with one_due(herald):
-        assert failed_with(herald, "retry_due", herald.scheduled()) == "RetryError"
-
-
-def failure_is_not_counted(herald: Harness) -> None:
-    assert failed_with(herald, "on_failure", a_failure(herald)) == "StoreError"
-
-
-def failure_is_not_looked_up(herald: Harness) -> None:
-    with no_alarm_yet(herald):
-        assert failed_with(herald, "on_failure", a_failure(herald)) == "StoreError"
-
-
-def owner_is_not_told(herald: Harness) -> None:
-    with no_alarm_yet(herald):
-        assert failed_with(herald, "on_failure", a_failure(herald)) == "ChannelUnavailableError"
-
-
-def summary_is_not_told(herald: Harness) -> None:
-    with no_alarm_yet(herald, unreported=3):
-        assert failed_with(herald, "retry_due", herald.scheduled()) == "ChannelUnavailableError"
-
-
-def message_is_not_read(herald: Harness) -> None:
-    assert herald.ask("get_message", {"version": 1, "id": marker()})[1] == "UnavailableError"
-
-
-def messages_are_not_listed(herald: Harness) -> None:
-    assert herald.ask("list_messages", {"version": 1, "site": "default"})[1] == "UnavailableError"
+def is_unavailable(herald: Harness, function: str, **asked: str) -> None:
+    assert herald.ask(function, {"version": 1, **asked})[1] == "UnavailableError"
 
 
 def message_is_not_read_by_url(herald: Harness) -> None:
     query = {"version": "1", "id": marker()}
     event = {"rawPath": "/", "requestContext": {"http": {"method": "GET"}}, "queryStringParameters": query}
     assert herald.invoke("get_message_url", event)["statusCode"] == 503
+
+
+def fails(
+    function: str,
+    error: str,
+    event: Callable[[Harness], dict[str, Any]] = Harness.scheduled,
+    amid: Callable[[Harness], AbstractContextManager[None]] = lambda herald: nullcontext(),
+) -> Signal:
+    """The signal that a run of a function ends with an error, which Lambda repeats or an alarm tells."""
+
+    def signal(herald: Harness) -> None:
+        with amid(herald):
+            assert failed_with(herald, function, event(herald)) == error
+
+    return signal
+
+
+def failed_with(herald: Harness, function: str, event: dict[str, Any]) -> str:
+    answer = herald.account.functions.invoke(
+        FunctionName=herald.stage.function(function), Payload=json.dumps(event).encode()
+    )
+    return str(json.loads(answer["Payload"].read()).get("errorType"))
+
+
+def a_retry(herald: Harness) -> dict[str, Any]:
+    return herald.retried(marker())
 
 
 def a_failure(herald: Harness) -> dict[str, Any]:
@@ -173,17 +156,41 @@ def a_failure(herald: Harness) -> dict[str, Any]:
     }
 
 
+def a_success(herald: Harness, message_id: str = "") -> dict[str, Any]:
+    """An event of the bus that says that a message was delivered."""
+    answer = {"source": "herald.contact", "action": "delivered"}
+    request = herald.retried(message_id or marker())
+    return {
+        "detail": {"requestContext": {"condition": "Success"}, "requestPayload": request, "responsePayload": answer}
+    }
+
+
+def a_new_object(herald: Harness) -> dict[str, Any]:
+    return {"detail": {"object": {"key": f"incoming/{marker()}.jpg"}}}
+
+
 @contextmanager
 def no_alarm_yet(herald: Harness, unreported: int = 0) -> Iterator[None]:
     """As if the owner had not been told anything for long."""
-    key = {"id": {"S": "alarm#"}}
-    herald.account.dynamodb.put_item(
-        TableName=herald.stage.table, Item={**key, "notified_at": {"N": "1"}, "unreported": {"N": str(unreported)}}
-    )
+    herald.change("alarm#", {"notified_at": 1, "unreported": unreported})
     try:
         yield
     finally:
-        herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=key)
+        herald.forget("alarm#")
+
+
+three_untold = partial(no_alarm_yet, unreported=3)
+
+
+@contextmanager
+def one_due(herald: Harness) -> Iterator[None]:
+    """A message that the scheduled retry finds; nobody knows its channel, so nothing rings."""
+    message_id = marker()
+    herald.change(message_id, {"site": "default", "due": "yes", "due_at": 1})
+    try:
+        yield
+    finally:
+        herald.forget(message_id)
 
 
 def schedule_runs_nothing(herald: Harness, function: str) -> None:
@@ -206,29 +213,8 @@ def rule_failures(herald: Harness, rule: str) -> float:
     return herald.metric_of("AWS/Events", "FailedInvocations", RuleName=rule)
 
 
-def failed_with(herald: Harness, function: str, event: dict[str, Any]) -> str:
-    answer = herald.account.functions.invoke(
-        FunctionName=herald.stage.function(function), Payload=json.dumps(event).encode()
-    )
-    return str(json.loads(answer["Payload"].read()).get("errorType"))
-
-
-@contextmanager
-def one_due(herald: Harness) -> Iterator[None]:
-    """A message that the scheduled retry finds; nobody knows its channel, so nothing rings."""
-    key = {"id": {"S": marker()}}
-    herald.account.dynamodb.put_item(
-        TableName=herald.stage.table,
-        Item={**key, "site": {"S": "default"}, "due": {"S": "yes"}, "due_at": {"N": "1"}},
-    )
-    try:
-        yield
-    finally:
-        herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key=key)
-
-
 def topic_dead_letter(herald: Harness) -> None:
-    message_id = herald.post_json({"message": marker()}).json()["id"]
+    message_id = herald.accepted(marker())
     letter = herald.dead_letter("topic-dead-letters", message_id)
     assert json.loads(json.loads(letter)["Message"])["id"] == message_id
     assert herald.item(message_id) == {}
@@ -236,7 +222,7 @@ def topic_dead_letter(herald: Harness) -> None:
 
 def rule_dead_letter_of_success(herald: Harness) -> None:
     word = marker()
-    message_id = herald.post_json({"message": word}).json()["id"]
+    message_id = herald.accepted(word)
     wait_for(lambda: herald.pushes(word), "push")
     event = json.loads(herald.dead_letter("rule-dead-letters", message_id))
     assert event["detail"]["responsePayload"]["message"]["id"] == message_id
@@ -249,36 +235,20 @@ def canary_is_a_dead_letter(herald: Harness) -> None:
     assert event["detail"]["responsePayload"]["source"] == "herald.canary"
 
 
-def canary_is_not_sent(herald: Harness) -> None:
-    assert failed_with(herald, "canary", herald.scheduled()) == "PublishError"
-
-
-def day_is_not_told(herald: Harness) -> None:
-    with a_day(herald):
-        assert failed_with(herald, "digest", herald.scheduled()) == "StoreError"
-
-
-def digest_is_not_sent(herald: Harness) -> None:
-    with a_day(herald):
-        assert failed_with(herald, "digest", herald.scheduled()) == "ChannelUnavailableError"
-
-
 def rule_dead_letter_of_failure(herald: Harness) -> None:
     herald.send_event("fail")
     event = json.loads(herald.dead_letter("rule-dead-letters", "EventFailedError"))
     assert event["detail"]["responsePayload"]["errorType"] == "EventFailedError"
 
 
-def failed_run_is_not_kept(herald: Harness) -> None:
-    before = herald.metric("on_failure", "DestinationDeliveryFailures")
-    put_unreadable(herald, "RetriesExhausted")
-    wait_for(lambda: herald.metric("on_failure", "DestinationDeliveryFailures") > before, "failed destination")
-
-
-def failed_run_of_success_is_not_kept(herald: Harness) -> None:
-    before = herald.metric("on_success", "DestinationDeliveryFailures")
-    put_unreadable(herald, "Success")
-    wait_for(lambda: herald.metric("on_success", "DestinationDeliveryFailures") > before, "failed destination")
+def run_is_not_kept(herald: Harness, function: str, condition: str = "") -> None:
+    before = herald.metric(function, "DestinationDeliveryFailures")
+    if condition:
+        put_unreadable(herald, condition)
+    else:
+        name = herald.stage.function(function)
+        herald.account.functions.invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+    wait_for(lambda: herald.metric(function, "DestinationDeliveryFailures") > before, "failed destination")
 
 
 def put_unreadable(herald: Harness, condition: str) -> None:
@@ -292,91 +262,58 @@ def put_unreadable(herald: Harness, condition: str) -> None:
     assert herald.account.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
-def send_a_photo(herald: Harness) -> tuple[int, str, str]:
-    """The form's answer, the word in it, and its message's id."""
-    word = marker()
-    answer = send(herald, word, ("a.jpg", photo(), "image/jpeg"))
-    return answer.status_code, word, str(answer.json().get("id"))
+PHOTO = ("a.jpg", photo(), "image/jpeg")
 
 
 def files_are_not_put(herald: Harness) -> None:
-    assert send_a_photo(herald)[0] == 503
+    assert send(herald, marker(), PHOTO).status_code == 503
     assert herald.line("api_handler", message="The bucket did not take the files")["reason"] == "AccessDenied"
 
 
 def files_are_not_kept(herald: Harness) -> None:
-    _, word, message_id = send_a_photo(herald)
+    word = marker()
+    message_id = sent(herald, word, PHOTO)
     assert herald.line("on_failure", message_id=message_id)["error_type"] == "FilesError"
     assert not herald.pushes(word)
 
 
 def files_are_not_attached(herald: Harness, kind: str) -> None:
-    _, word, message_id = send_a_photo(herald)
+    word = marker()
+    message_id = sent(herald, word, PHOTO)
     assert herald.line(f"notify_{kind}", message="Files were not attached", message_id=message_id)
     wait_for(lambda: herald.pushes(word), "push")
 
 
 def files_are_not_examined(herald: Harness) -> None:
-    _, word, _ = send_a_photo(herald)
+    word = marker()
+    sent(herald, word, PHOTO)
     (push,) = wait_for(lambda: herald.pushes(word), "push")
     assert "not examined" in push["message"]
 
 
-def incoming_is_not_examined(herald: Harness) -> None:
-    event = {"detail": {"object": {"key": f"incoming/{marker()}.jpg"}}}
-    assert failed_with(herald, "examine", event) == "FilesError"
-
-
-def failed_examination_is_not_kept(herald: Harness) -> None:
-    before = herald.metric("examine", "DestinationDeliveryFailures")
-    function = herald.stage.function("examine")
-    herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
-    wait_for(lambda: herald.metric("examine", "DestinationDeliveryFailures") > before, "failed destination")
-
-
 def incoming_runs_nothing(herald: Harness) -> None:
-    where, key = herald.account.where, f"incoming/{marker()}.jpg"
     before = rule_failures(herald, herald.stage.function("examine"))
-    herald.account.client("s3").put_object(
-        Bucket=herald.stage.files_bucket(where.region, where.account), Key=key, Body=photo()
-    )
+    herald.account.client("s3").put_object(Bucket=herald.bucket, Key=f"incoming/{marker()}.jpg", Body=photo())
     wait_for(lambda: rule_failures(herald, herald.stage.function("examine")) > before, "failed invocation")
 
 
 def captcha_is_not_verified(herald: Harness) -> None:
-    fields = {"message": marker(), "cf-turnstile-response": "XXXX.DUMMY.TOKEN.XXXX"}
-    message_id = herald.post_json(fields, "/contact/asked").json()["id"]
+    fields = {"cf-turnstile-response": "XXXX.DUMMY.TOKEN.XXXX"}
+    message_id = herald.accepted(marker(), "/contact/asked", **fields)
     assert herald.line("destined", message_id=message_id, action="delivered")["signals"] == ["captcha_unchecked"]
-
-
-def delivered(message_id: str) -> dict[str, Any]:
-    """An event of the bus that says that a message was delivered."""
-    sns = {"Message": message_id, "MessageAttributes": {"kind": {"Value": "retry"}}}
-    return {
-        "detail": {
-            "requestContext": {"condition": "Success"},
-            "requestPayload": {"Records": [{"Sns": sns}]},
-            "responsePayload": {"source": "herald.contact", "action": "delivered"},
-        }
-    }
 
 
 def of_a_visitor(herald: Harness) -> str:
     """The id of a delivered message whose visitor is to be answered."""
     word = marker()
-    fields = {"message": word, "email": f"{word}@visitor.site"}
-    message_id: str = herald.post_json(fields, "/contact/answered").json()["id"]
+    message_id = herald.accepted(word, "/contact/answered", email=f"{word}@visitor.site")
     herald.line("on_success", message_id=message_id, action="delivered")
     return message_id
 
 
-def answered_is_not_read(herald: Harness) -> None:
-    assert failed_with(herald, "autoreply", delivered(marker())) == "StoreError"
-
-
 def answer_is_not_recorded(herald: Harness) -> None:
     message_id = of_a_visitor(herald)
-    assert failed_with(herald, "autoreply", delivered(message_id)) == "StoreError"
+    assert failed_with(herald, "autoreply", a_success(herald, message_id)) == "StoreError"
     assert not herald.mails(message_id)
 
 
@@ -387,13 +324,6 @@ def answer_is_not_sent(herald: Harness) -> None:
     assert not herald.mails(message_id)
 
 
-def failed_answer_is_not_kept(herald: Harness) -> None:
-    before = herald.metric("autoreply", "DestinationDeliveryFailures")
-    function = herald.stage.function("autoreply")
-    herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
-    wait_for(lambda: herald.metric("autoreply", "DestinationDeliveryFailures") > before, "failed destination")
-
-
 def rule_dead_letter_of_autoreply(herald: Harness) -> None:
     message_id = of_a_visitor(herald)
     event = json.loads(herald.dead_letter("rule-dead-letters", message_id))
@@ -401,16 +331,9 @@ def rule_dead_letter_of_autoreply(herald: Harness) -> None:
     assert not herald.mails(message_id)
 
 
-def of_the_pocket(herald: Harness) -> str:
-    """The id of a delivered message of the site whose channel carries links."""
-    message_id: str = herald.post_json({"message": marker()}, "/contact/pocketed").json()["id"]
-    herald.line("on_success", message_id=message_id, action="delivered")
-    return message_id
-
-
 def link_is_not_carried(herald: Harness) -> None:
     word = marker()
-    message_id = herald.post_json({"message": word}, "/contact/pocketed").json()["id"]
+    message_id = herald.accepted(word, "/contact/pocketed")
     assert herald.line("destined", message="A notification has no link to the inbox")
     herald.line("on_success", message_id=message_id, action="delivered")
     (push,) = herald.pushes(word)
@@ -424,52 +347,39 @@ def link_is_not_verified(herald: Harness) -> None:
 
 def link_is_not_used(herald: Harness) -> None:
     with pocket(herald, "pocketed") as browser:
-        assert browser.posts(browser.link(marker())).status_code == 503
-
-
-def link_is_not_looked_up(herald: Harness) -> None:
-    with pocket(herald, "pocketed") as browser:
         link = browser.link(marker())
         for _ in range(2):
             assert browser.posts(link).status_code == 503, "it is not used up"
 
 
-def pocket_lists_nothing(herald: Harness) -> None:
-    message_id = of_the_pocket(herald)
+@contextmanager
+def opened(herald: Harness) -> Iterator[tuple[Pocket, str]]:
+    """The inbox in the pocket at a message with an image, and the message's id."""
+    message_id = sent(herald, marker(), PHOTO, path="/contact/pocketed")
+    herald.line("on_success", message_id=message_id, action="delivered")
     with pocket(herald, "pocketed") as browser:
         assert message_id in browser.opens(browser.link(message_id)).text
+        yield browser, message_id
+
+
+def pocket_lists_nothing(herald: Harness) -> None:
+    with opened(herald) as (browser, _):
         assert browser.gets("./").status_code == 503
 
 
 def pocket_shows_no_image(herald: Harness) -> None:
-    word = marker()
-    message_id = send(herald, word, ("a.jpg", photo(), "image/jpeg"), path="/contact/pocketed").json()["id"]
-    wait_for(lambda: herald.pushes(word), "push")
-    with pocket(herald, "pocketed") as browser:
-        browser.opens(browser.link(message_id))
+    with opened(herald) as (browser, message_id):
         assert browser.gets(f"file?id={message_id}&number=1").status_code == 503
 
 
 def pocket_erases_nothing(herald: Harness) -> None:
-    message_id = of_the_pocket(herald)
-    with pocket(herald, "pocketed") as browser:
-        browser.opens(browser.link(message_id))
-        assert browser.posts(f"erase?id={message_id}").status_code == 503
-    assert herald.item(message_id), "what was not erased whole can be erased again"
-
-
-def pocket_erases_no_files(herald: Harness) -> None:
-    file = ("a.txt", b"Hello", "text/plain")
-    message_id: str = send(herald, marker(), file, path="/contact/pocketed").json()["id"]
-    herald.line("on_success", message_id=message_id, action="delivered")
-    with pocket(herald, "pocketed") as browser:
-        browser.opens(browser.link(message_id))
+    with opened(herald) as (browser, message_id):
         assert browser.posts(f"erase?id={message_id}").status_code == 503
     assert herald.item(message_id), "what was not erased whole can be erased again"
 
 
 def pocket_runs_nothing(herald: Harness) -> None:
-    held: str = herald.post_json({"message": marker(), "_gotcha": "x"}, "/contact/pocketed").json()["id"]
+    held = herald.accepted(marker(), "/contact/pocketed", _gotcha="x")
     herald.line("on_success", message_id=held, action="quarantined")
     with pocket(herald, "pocketed") as browser:
         browser.opens(browser.link(held))
@@ -488,24 +398,22 @@ def nobody_is_let_in(herald: Harness) -> None:
     assert (answer.status_code, answer.json()) == (403, {"Message": "Forbidden"})
 
 
-Signal = Callable[[Harness], None]
-
 WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("api_handler", "PublishMessages"): api_answers_503,
     ("api_handler", "ReadKey"): no_challenge,
     ("destined", "StoreMessages"): message_is_not_stored,
     ("destined", "RecordOutcomes"): message_is_not_claimed,
-    ("destined", "RecallMessages"): not_recalled,
+    ("destined", "RecallMessages"): fails("destined", "StoreError", a_retry),
     ("destined", "InvokeNotifiers"): message_waits,
     ("destined", "SendOutcome"): bus_hears_nothing,
-    ("retry_due", "FindDue"): not_found,
-    ("retry_due", "PutOff"): not_put_off,
-    ("retry_due", "RunDestined"): not_run_again,
-    ("canary", "PublishCanary"): canary_is_not_sent,
-    ("digest", "CountMessages"): day_is_not_told,
-    ("digest", "ReadLastDigest"): day_is_not_told,
-    ("digest", "ClaimDigest"): day_is_not_told,
-    ("digest", "SendDigests"): digest_is_not_sent,
+    ("retry_due", "FindDue"): fails("retry_due", "StoreError"),
+    ("retry_due", "PutOff"): fails("retry_due", "StoreError", amid=one_due),
+    ("retry_due", "RunDestined"): fails("retry_due", "RetryError", amid=one_due),
+    ("canary", "PublishCanary"): fails("canary", "PublishError"),
+    ("digest", "CountMessages"): fails("digest", "StoreError", amid=a_day),
+    ("digest", "ReadLastDigest"): fails("digest", "StoreError", amid=a_day),
+    ("digest", "ClaimDigest"): fails("digest", "StoreError", amid=a_day),
+    ("digest", "SendDigests"): fails("digest", "ChannelUnavailableError", amid=a_day),
     ("api_handler", "PutFiles"): files_are_not_put,
     ("destined", "ReadNewFiles"): files_are_not_kept,
     ("destined", "KeepFiles"): files_are_not_kept,
@@ -513,41 +421,43 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("notify_pushover", "ReadFiles"): partial(files_are_not_attached, kind="pushover"),
     ("notify_email", "ReadFiles"): partial(files_are_not_attached, kind="email"),
     ("examine", "ReadFiles"): files_are_not_examined,
-    ("examine", "ReadIncoming"): incoming_is_not_examined,
+    ("examine", "ReadIncoming"): fails("examine", "FilesError", a_new_object),
     ("examine", "RecordExaminations"): files_are_not_examined,
-    ("examine", "KeepFailedRuns"): failed_examination_is_not_kept,
+    ("examine", "KeepFailedRuns"): partial(run_is_not_kept, function="examine"),
     ("destined", "ReadCaptchaSecrets"): captcha_is_not_verified,
     ("destined", "ReadInboxKey"): link_is_not_carried,
     ("inbox", "ReadKey"): link_is_not_verified,
-    ("inbox", "ReadMessages"): link_is_not_looked_up,
+    ("inbox", "ReadMessages"): link_is_not_used,
     ("inbox", "ListMessages"): pocket_lists_nothing,
     ("inbox", "ReadFields"): pocket_lists_nothing,
     ("inbox", "NoteSessions"): link_is_not_used,
     ("inbox", "ReadFiles"): pocket_shows_no_image,
     ("inbox", "EraseMessages"): pocket_erases_nothing,
-    ("inbox", "EraseKeptFiles"): pocket_erases_no_files,
-    ("inbox", "EraseNewFiles"): pocket_erases_no_files,
+    ("inbox", "EraseKeptFiles"): pocket_erases_nothing,
+    ("inbox", "EraseNewFiles"): pocket_erases_nothing,
     ("inbox", "RunDestined"): pocket_runs_nothing,
     ("inbox", "SendLinks"): fresh_link_is_not_sent,
-    ("autoreply", "ReadAnswered"): answered_is_not_read,
+    ("autoreply", "ReadAnswered"): fails("autoreply", "StoreError", a_success),
     ("autoreply", "AnswerOnce"): answer_is_not_recorded,
     ("autoreply", "SendAnswers"): answer_is_not_sent,
-    ("autoreply", "KeepFailedRuns"): failed_answer_is_not_kept,
+    ("autoreply", "KeepFailedRuns"): partial(run_is_not_kept, function="autoreply"),
     ("notify_pushover", "ReadSecrets"): message_waits,
     ("notify_email", "SendMail"): mail_waits,
     ("notify_email", "CheckSender"): mail_is_not_checked,
     ("notify_email", "CheckAccount"): mail_is_not_checked,
     ("notify_webhook", "ReadSecrets"): webhook_waits,
     **{(f"notify_{kind}", "ReadSecrets"): partial(one_of_several_waits, kind=kind) for kind in HTTP},
-    ("get_message", "ReadMessages"): message_is_not_read,
-    ("list_messages", "ListMessages"): messages_are_not_listed,
+    ("get_message", "ReadMessages"): partial(is_unavailable, function="get_message", id="any"),
+    ("list_messages", "ListMessages"): partial(is_unavailable, function="list_messages", site="default"),
     ("get_message_url", "ReadMessages"): message_is_not_read_by_url,
-    ("on_success", "KeepFailedRuns"): failed_run_of_success_is_not_kept,
-    ("on_failure", "KeepFailedRuns"): failed_run_is_not_kept,
-    ("on_failure", "CountFailures"): failure_is_not_counted,
-    ("on_failure", "LookUpMessages"): failure_is_not_looked_up,
-    ("on_failure", "NotifyOwner"): owner_is_not_told,
-    ("retry_due", "NotifyOwner"): summary_is_not_told,
+    ("on_success", "KeepFailedRuns"): partial(run_is_not_kept, function="on_success", condition="Success"),
+    ("on_failure", "KeepFailedRuns"): partial(run_is_not_kept, function="on_failure", condition="RetriesExhausted"),
+    ("on_failure", "CountFailures"): fails("on_failure", "StoreError", a_failure),
+    ("on_failure", "LookUpMessages"): fails("on_failure", "StoreError", a_failure, no_alarm_yet),
+    ("on_failure", "NotifyOwner"): fails("on_failure", "ChannelUnavailableError", a_failure, no_alarm_yet),
+    ("retry_due", "NotifyOwner"): fails(
+        "retry_due", "ChannelUnavailableError", amid=partial(no_alarm_yet, unreported=3)
+    ),
 }
 WITHOUT_PERMISSION: dict[tuple[str, str], Signal] = {
     ("api_handler", "apigateway.amazonaws.com"): gateway_answers_500,
@@ -636,18 +546,10 @@ def test_what_could_not_even_be_stored_is_kept_whole_and_can_be_sent_again(heral
     word = marker()
     herald.empty("failed-events")
     with herald.without_statement("destined", "StoreMessages"):
-        message_id = herald.post_json({"message": word}).json()["id"]
+        message_id = herald.accepted(word)
         event = json.loads(herald.dead_letter("failed-events", message_id))
     assert herald.item(message_id) == {}
-    sns = event["detail"]["requestPayload"]["Records"][0]["Sns"]
-    herald.account.sns.publish(
-        TopicArn=sns["TopicArn"],
-        Message=sns["Message"],
-        MessageAttributes={
-            name: {"DataType": value["Type"], "StringValue": value["Value"]}
-            for name, value in sns["MessageAttributes"].items()
-        },
-    )
+    publish_again(herald, event["detail"]["requestPayload"]["Records"][0]["Sns"])
     herald.line("on_success", message_id=message_id, action="delivered")
     assert len(herald.pushes(word)) == 1
 

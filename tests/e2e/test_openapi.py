@@ -12,7 +12,7 @@ from ops.generate import openapi
 from ops.generate.render import API_STAGE
 from ops.templates import gateway_answers
 from tests import fuzzing
-from tests.e2e.harness import PATIENCE, Harness, wait_for
+from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 from tests.fuzzing import Mode
 from tests.openapi import Conformance, Document, operations
 from tests.rehearsal import amount
@@ -31,6 +31,10 @@ def document(herald: Harness) -> Document:
     return found
 
 
+def origin_of(herald: Harness) -> str:
+    return herald.stage.sites["default"].origins[0]
+
+
 def test_the_document_is_that_of_the_stage_and_any_page_may_read_it(herald: Harness, document: Document) -> None:
     assert document == openapi.document(herald.stage, f"/{API_STAGE}")
     answer = requests.get(
@@ -43,6 +47,7 @@ def test_the_document_is_that_of_the_stage_and_any_page_may_read_it(herald: Harn
 def test_a_path_or_method_that_is_not_described_is_answered_by_the_gateway_alone(
     herald: Harness, document: Document
 ) -> None:
+    """Of its own, API Gateway says 403 "Missing Authentication Token", which is about something else."""
     described = {(path, method) for path, method, _ in operations(document)}
     asked = [("/nowhere", "GET"), ("/", "GET"), ("/contact/default/more", "POST")]
     asked += [
@@ -53,32 +58,44 @@ def test_a_path_or_method_that_is_not_described_is_answered_by_the_gateway_alone
     ]
     for path, method in asked:
         url = herald.urls["api"] + path.replace("{site}", "default")
-        answer = requests.request(method, url, timeout=PATIENCE)
+        answer = requests.request(method, url, headers={"Origin": origin_of(herald)}, timeout=PATIENCE)
         assert answer.status_code == 404, (method, path)
         assert method == "HEAD" or answer.json() == gateway_answers.NOTHING_HERE.body()
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        # Every page of this machine may send to stage local.
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-@pytest.mark.full
-def test_what_is_too_much_is_answered_as_described(herald: Harness, document: Document) -> None:
+def test_who_sends_too_fast_is_told_when_to_come_again_and_nothing_was_taken(
+    herald: Harness, document: Document
+) -> None:
     """By the gateway, in words that deploying gave it."""
-    with herald.throttled(1, 1):
-        answer = wait_for(
-            lambda: [
-                answer
-                for answer in [requests.get(f"{herald.urls['api']}/health", timeout=PATIENCE)]
-                if answer.status_code == 429
-            ],
-            "429",
-        )[0]
-    assert int(answer.headers["Retry-After"]) > 0
+    word = marker()
+
+    def post(number: int) -> requests.Response:
+        url, headers = f"{herald.urls['api']}/contact", {"Origin": origin_of(herald)}
+        return requests.post(url, json={"message": f"{word} {number}"}, headers=headers, timeout=PATIENCE)
+
+    with herald.throttled(rate=1, burst=1):
+        answers = list(map(post, range(10)))
+    refused = [answer for answer in answers if answer.status_code != 202]
+    assert refused, "ten in a row are more than one a second"
+    for answer in refused:
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+        assert answer.json()["title"] == "Too many requests; please try again."
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
     ours = {
         name: value
-        for name, value in answer.headers.items()
+        for name, value in refused[0].headers.items()
         if name in ("Content-Type", "Retry-After", "Vary") or name.startswith("Access-Control")
     }
     for path, method, _ in operations(document):
         # RFC 9110, 9.3.2: HEAD gets the same without a body.
-        Conformance(document).check(method, path, 429, ours, b"" if method == "HEAD" else answer.content)
+        Conformance(document).check(method, path, 429, ours, b"" if method == "HEAD" else refused[0].content)
+    accepted = len(answers) - len(refused)
+    wait_for(lambda: len(herald.pushes(word)) >= accepted, f"{accepted} pushes")
+    assert len(herald.pushes(word)) == accepted
 
 
 @pytest.mark.full

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from pathlib import Path
 
 import pytest
 
@@ -16,20 +15,7 @@ from tests.e2e.operator import Operator
 pytestmark = pytest.mark.full
 
 
-@pytest.fixture
-def operator(herald: Harness, checkout: Path) -> Operator:
-    return Operator(herald, checkout)
-
-
 DOWN = {"do": "status", "status": 500, "times": 1000}
-
-
-def letters(herald: Harness, queue: str) -> int:
-    """How many letters a queue holds, seen or hidden."""
-    sqs = herald.account.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"herald-{herald.stage.name}-{queue}")["QueueUrl"]
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
 
 
 def index(herald: Harness, message_id: str, site: str) -> list[str]:
@@ -50,7 +36,7 @@ def test_a_failed_message_is_replayed_to_exactly_the_missing_channel(herald: Har
         return len(herald.pushes(word)), len(herald.mails(word)), len(herald.hooks(word))
 
     herald.hook_faults({"do": "status", "status": 422})
-    message_id: str = herald.post_json({"message": word}, "/contact/ringing").json()["id"]
+    message_id = herald.accepted(word, "/contact/ringing")
     assert herald.line("on_failure", message_id=message_id)["action"] == "undeliverable"
     assert rung() == (1, 1, 0)
 
@@ -70,10 +56,10 @@ def test_a_failed_message_is_replayed_to_exactly_the_missing_channel(herald: Har
 
 def test_all_that_failed_is_replayed_and_the_rest_is_left_alone(herald: Harness, operator: Operator) -> None:
     good, word, begin = marker(), marker(), time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    delivered: str = herald.post_json({"message": good}).json()["id"]
+    delivered = herald.accepted(good)
     herald.line("on_success", message_id=delivered)
     herald.faults(DOWN)
-    failed: str = herald.post_json({"message": word}).json()["id"]
+    failed = herald.accepted(word)
     assert herald.line("on_failure", message_id=failed)["error_type"] == "DeliveryIncompleteError"
     assert int(herald.delivery(failed)["next_attempt_at"]) > time.time() + 60
     herald.faults()
@@ -91,15 +77,15 @@ def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: 
         herald.empty(queue)
     stored_never, handed_never = marker(), marker()
     with herald.without_statement("destined", "StoreMessages"):
-        first: str = herald.post_json({"message": stored_never}).json()["id"]
+        first = herald.accepted(stored_never)
         body = herald.dead_letter("failed-events", first)
     policy = json.loads(herald.account.functions.get_policy(FunctionName=herald.stage.function("destined"))["Policy"])
     by_sns = next(one for one in policy["Statement"] if one["Principal"].get("Service") == "sns.amazonaws.com")
     with herald.without_permission("destined", by_sns):
-        second: str = herald.post_json({"message": handed_never}).json()["id"]
-        wait_for(lambda: letters(herald, "topic-dead-letters"), "letter of the topic")
+        second = herald.accepted(handed_never)
+        wait_for(lambda: herald.letters("topic-dead-letters"), "letter of the topic")
     sqs = herald.account.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"herald-{herald.stage.name}-failed-events")["QueueUrl"]
+    url = herald.queue_url("failed-events")
     for text in (body, body, "not a letter"):
         sqs.send_message(QueueUrl=url, MessageBody=text)
 
@@ -113,13 +99,13 @@ def test_dead_letters_are_fed_back_and_ring_once_however_many_there_are(herald: 
     # Whichever of the two runs claimed the channel, the other found it claimed or delivered.
     wait_for(lambda: len([line for line in herald.lines("on_success") if line.get("message_id") == first]) == 2, "ends")
     assert (len(herald.pushes(stored_never)), len(herald.pushes(handed_never))) == (1, 1)
-    assert (letters(herald, "failed-events"), letters(herald, "topic-dead-letters")) == (1, 0)
+    assert (herald.letters("failed-events"), herald.letters("topic-dead-letters")) == (1, 0)
     herald.empty("failed-events")
 
 
 def test_what_is_in_quarantine_is_listed_and_rings_once_it_is_released(herald: Harness, operator: Operator) -> None:
     word = marker()
-    message_id: str = herald.post_json({"message": word, "_gotcha": "x"}, "/contact/guarded").json()["id"]
+    message_id = herald.accepted(word, "/contact/guarded", _gotcha="x")
     herald.line("on_success", message_id=message_id, action="quarantined")
     listed = operator.json("quarantine", "list", "--site", "guarded")["messages"]
     assert [one["signals"] for one in listed if one["id"] == message_id] == [["honeypot", "proof_missing"]]
@@ -153,9 +139,9 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     word = marker()
     herald.empty("failed-events")
     herald.faults(DOWN)
-    message_id: str = herald.post_json({"message": word}).json()["id"]
+    message_id = herald.accepted(word)
     herald.line("on_failure", message_id=message_id)
-    wait_for(lambda: letters(herald, "failed-events"), "letter")
+    wait_for(lambda: herald.letters("failed-events"), "letter")
     assert index(herald, message_id, "default") == [message_id]
 
     said = operator.fails("messages", "erase", message_id[:8], typed="n\n")
@@ -178,21 +164,21 @@ def test_an_erased_message_is_gone_with_its_letters_and_what_remains_is_listed(
     assert message_id in operator.fails("messages", "erase", message_id, "--yes")
     operator.fails("messages", "show", message_id)
     # One that there is not keeps none of the others from being erased.
-    other: str = herald.post_json({"message": marker()}).json()["id"]
+    other = herald.accepted(marker())
     # Erased earlier, Lambda's next attempt would store it again, as the copy in Lambda's queue says.
     herald.line("on_failure", message_id=other)
     assert "dead letter unknown" in operator.fails("messages", "erase", other, "unknown", "--yes")
     assert herald.item(other) == {}
 
     herald.faults()
-    repeated: str = herald.post_json({"message": word}).json()["id"]
+    repeated = herald.accepted(word)
     wait_for(lambda: herald.pushes(word), "push, as nothing remembers the content")
     assert "point-in-time recovery" in operator.gets("messages", "erase", repeated, "--yes")
 
 
 def test_messages_are_erased_by_address_and_by_age(herald: Harness, operator: Operator) -> None:
     address = f"{marker()}@example.com"
-    ids = [herald.post_json({"message": marker(), "email": address}).json()["id"] for _ in range(2)]
+    ids = [herald.accepted(marker(), email=address) for _ in range(2)]
     kept: str = herald.post_json({"message": f"not of {address}"}).json()["id"]
     for message_id in (*ids, kept):
         herald.line("on_success", message_id=message_id)

@@ -67,7 +67,7 @@ def failed(herald: Harness) -> str:
     """The id of a message that the provider refused."""
     # Many times, as a replay that an earlier test asked for may still be under way.
     herald.faults({"do": "status", "status": 400, "times": 1000})
-    message_id: str = herald.post_json({"message": marker()}).json()["id"]
+    message_id = herald.accepted(marker())
     herald.line("on_failure", message_id=message_id)
     herald.faults()
     return message_id

@@ -23,7 +23,7 @@ from ops.naming import PSEUDO_PARAMETERS
 from ops.templates import resource_access
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import Harness, marker, wait_for
-from tests.e2e.test_commands import ops, shell
+from tests.e2e.test_commands import shell, succeeds
 from tests.infrastructure.test_templates import cfn_lint
 from tests.own_functions import without_own_functions
 
@@ -131,9 +131,10 @@ def publish(own: Harness, word: str) -> None:
     own.account.sns.publish(TopicArn=own.account.where.arn("sns", "news-local"), Message=word)
 
 
-def order(own: Harness, word: str) -> None:
+def order(own: Harness, *words: str) -> None:
     sqs = own.account.client("sqs")
-    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="orders")["QueueUrl"], MessageBody=word)
+    for word in words:
+        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="orders")["QueueUrl"], MessageBody=word)
 
 
 def put_item(own: Harness, word: str) -> None:
@@ -203,7 +204,7 @@ def test_without_its_source_in_the_queues_policy_such_an_event_is_no_dead_letter
     own: Harness, function: str, queue: str, source: str, told: str
 ) -> None:
     sqs = own.account.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"herald-local-{queue}")["QueueUrl"]
+    url = own.queue_url(queue)
     policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
     (statement,) = own.permissions(function)
     before = told_in_log(own, told)
@@ -289,13 +290,10 @@ def unsent(own: Harness) -> int:
 
 def test_each_message_of_the_queue_is_told_and_what_was_not_sent_comes_again(own: Harness) -> None:
     words = [marker(), marker()]
-    sqs = own.account.client("sqs")
-    url = sqs.get_queue_url(QueueName="orders")["QueueUrl"]
     own.clear()
     before = ends(own)
     with own.without_statement("orders", "SendPush"):
-        for word in words:
-            sqs.send_message(QueueUrl=url, MessageBody=word)
+        order(own, *words)
         wait_for(lambda: ends(own) > before + 1, "second run of orders")
         assert [own.pushes(word) for word in words] == [[], []]
     wait_for(lambda: all(own.pushes(word) for word in words), "push of each")
@@ -307,8 +305,7 @@ def ends(own: Harness) -> int:
 
 def test_after_a_deployment_with_triggers_nothing_would_change(own: Harness) -> None:
     project = str(own.stack.root)
-    ran = ops(own.stack.root, shell(own.stack.ports), "diff", "--project", project, "--stage", "local", "--exit-code")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    succeeds(own.stack.root, shell(own.stack.ports), "diff", "--project", project, "--stage", "local", "--exit-code")
 
 
 def test_what_a_pipeline_may_follows_from_the_triggers(own: Harness) -> None:

@@ -26,12 +26,12 @@ from ops.local.stack import LocalStack, Pushover
 from ops.templates import pipeline_roles
 from ops.templates.function_policies import policy
 from ops.templates.resource_access import permissions
-from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.conftest import ROOT, free_ports, link_checkout
 from tests.e2e.harness import Harness, marker, wait_for, who
 from tests.e2e.pocket import pocket
 from tests.e2e.test_deploying import add_boundary, boundaries
 from tests.e2e.test_digest import let_be_told, yesterday
-from tests.e2e.test_files import send
+from tests.e2e.test_files import sent
 from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
 from tests.e2e.test_spam import proof
 from tests.images import photo
@@ -73,7 +73,7 @@ def live(herald: Harness) -> None:
     """Everything that a stage does in its life. Each thing is waited for, so that none falls into the next life."""
     _lose_logs(herald)
     word = marker()
-    message_id = herald.post_json({"message": word}).json()["id"]
+    message_id = herald.accepted(word)
     herald.line("on_success", message_id=message_id, action="delivered")
     if herald.stage.asks_for_proof:
         assert herald.get("/contact/default/challenge").status_code == 200
@@ -102,11 +102,10 @@ def live(herald: Harness) -> None:
 
 def _send_a_photo(herald: Harness) -> str:
     """In a form, and into the bucket as others put it there; and an event that ``examine`` can't read."""
-    message_id: str = send(herald, marker(), ("a.jpg", photo(), "image/jpeg"), path="/contact").json()["id"]
+    message_id = sent(herald, marker(), ("a.jpg", photo(), "image/jpeg"), path="/contact")
     herald.line("on_success", message_id=message_id, action="delivered")
-    where, key = herald.account.where, f"incoming/{marker()}.jpg"
-    bucket = herald.stage.files_bucket(where.region, where.account)
-    herald.account.client("s3").put_object(Bucket=bucket, Key=key, Body=photo())
+    key = f"incoming/{marker()}.jpg"
+    herald.account.client("s3").put_object(Bucket=herald.bucket, Key=key, Body=photo())
     wait_for(lambda: herald.item(facts_key(key)), "what is known of the object")
     function = herald.stage.function("examine")
     herald.account.functions.invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
@@ -136,13 +135,7 @@ def _open_the_inbox(herald: Harness, message_id: str, with_photo: str) -> None:
         link = browser.link(message_id)
         assert message_id in browser.opens(link).text
         assert message_id in browser.gets("./").text
-        herald.account.dynamodb.update_item(
-            TableName=herald.stage.table,
-            Key={"id": {"S": message_id}},
-            UpdateExpression="SET deliveries.#channel.#state = :rejected",
-            ExpressionAttributeNames={"#channel": herald.stage.inbox_channels[0], "#state": "state"},
-            ExpressionAttributeValues={":rejected": {"S": "rejected"}},
-        )
+        herald.change(message_id, {f"deliveries.{herald.stage.inbox_channels[0]}.state": "rejected"})
         assert browser.posts(f"spam?id={message_id}").headers["Location"].endswith("done=spam")
         assert browser.posts(f"release?id={message_id}").headers["Location"].endswith("done=asked")
         wait_for(lambda: len(_retries(herald, message_id)) == 2, "a second end")
@@ -152,7 +145,7 @@ def _open_the_inbox(herald: Harness, message_id: str, with_photo: str) -> None:
         assert browser.posts(link).status_code == 410, "it was used"
     for item in herald.items():
         if item["id"]["S"].startswith("inbox-fresh#"):  # Lives before this one may have used up the hour's links.
-            herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key={"id": item["id"]})
+            herald.forget(item["id"]["S"])
     for channel in herald.stage.inbox_channels:
         with pocket(herald, channel) as browser:
             assert browser.posts(browser.link(message_id, "fresh")).status_code == 200
@@ -187,30 +180,20 @@ def _tell_of_a_failure(herald: Harness) -> None:
         with no_alarm_yet(herald):
             herald.invoke("on_failure", a_failure(herald))
         with no_alarm_yet(herald, unreported=3):
-            herald.invoke("retry_due", herald.scheduled())
+            herald.run_retry_due()
 
 
 def _retry_due(herald: Harness, message_id: str) -> None:
     """Let a message be due that needs nothing more: the scheduled retry finds it, and destined sees that it is done."""
-    herald.account.dynamodb.update_item(
-        TableName=herald.stage.table,
-        Key={"id": {"S": message_id}},
-        UpdateExpression="SET due = :yes, due_at = :past",
-        ExpressionAttributeValues={":yes": {"S": "yes"}, ":past": {"N": "1"}},
-    )
-    herald.invoke("retry_due", herald.scheduled())
+    herald.change(message_id, {"due": "yes", "due_at": 1})
+    herald.run_retry_due()
     herald.line("on_success", message_id=message_id, kind="retry")
 
 
 def _send_digest(herald: Harness, message_id: str) -> None:
     """Let the message be of a day that has ended, and that the owner was not told of: the last of a page, or beyond."""
     at = yesterday() - DAY  # Before the digest's hour yesterday has not ended yet.
-    herald.account.dynamodb.update_item(
-        TableName=herald.stage.table,
-        Key={"id": {"S": message_id}},
-        UpdateExpression="SET received_at = :at",
-        ExpressionAttributeValues={":at": {"N": str(at)}},
-    )
+    herald.change(message_id, {"received_at": at})
     let_be_told(herald, at - 60, "default")
     herald.invoke("digest", herald.scheduled())
     herald.line("digest", message="Digest sent")
@@ -259,11 +242,8 @@ def deployed(herald: Harness) -> Policies:
 
 @pytest.fixture(scope="module")
 def recorder() -> Iterator[Recorder]:
-    folder = ROOT / ".herald" / f"test-matrix-{os.getpid()}"
-    folder.mkdir(parents=True)
-    for name in ("app.py", "chalicelib", "infra", "locks", "ops", "requirements.txt", "web"):
-        (folder / name).symlink_to(ROOT / name)
-    shutil.copyfile(ROOT / "herald.toml", folder / "herald.toml")
+    shipped = (ROOT / "herald.toml").read_text(encoding="utf-8")
+    folder = link_checkout(ROOT / ".herald" / f"test-matrix-{os.getpid()}", shipped)
     log = folder / "access.jsonl"
     log.touch()
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "0.1,0.1", VARIABLE: str(log)}

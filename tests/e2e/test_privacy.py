@@ -207,13 +207,12 @@ def test_whatever_fails_on_the_way_a_submission_is_in_no_log(herald: Harness, wr
 
     # After the fact: the scheduled retry, the alarm, the reports, and a topic that can't run the function.
     herald.let_time_pass(writer.ids[-1])
-    herald.invoke("retry_due", herald.scheduled())
+    herald.run_retry_due()
     with herald.without_statement("destined", "RecallMessages"):
         herald.account.functions.invoke(
-            FunctionName=herald.stage.function("destined"),
-            Payload=json.dumps(herald.retried(writer.ids[-1])).encode(),
+            FunctionName=herald.stage.function("destined"), Payload=json.dumps(herald.retried(writer.ids[-1])).encode()
         )
-    herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key={"id": {"S": "alarm#"}})
+    herald.forget("alarm#")
     with herald.without_statement("on_failure", "LookUpMessages"):
         # Also for what the scheduled retry queued before, which may come first.
         herald.control("pushover", {"do": "status", "status": 400, "times": 20})

@@ -20,7 +20,7 @@ from ops.local.ports import Ports
 from ops.loopback import credentials
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import marker, processes_with, wait_for
-from tests.e2e.test_commands import fresh_clone, ops, printed, running, served, shell
+from tests.e2e.test_commands import fresh_clone, printed, running, served, shell, succeeds
 
 pytestmark = pytest.mark.full
 
@@ -72,9 +72,7 @@ class Run:
         return "".join(self.lines[line:])
 
     def urls(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads(
-            ops(self.checkout, self.environ, "urls", "--stage", "local", "--json").stdout
-        )
+        found: dict[str, str] = json.loads(succeeds(self.checkout, self.environ, "urls", "--stage", "local", "--json"))
         return found
 
 

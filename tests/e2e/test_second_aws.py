@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from ops.aws.account import Account
 from ops.config.loader import load, named
 from ops.deploy import chalice_state
 from ops.generate import render
-from tests.e2e.conftest import ROOT
+from tests.e2e import owner
+from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.harness import PATIENCE, wait_for
-from tests.e2e.owner import PACKAGE, trust
-from tests.e2e.test_commands import fresh_clone, inventory, ops
+from tests.e2e.test_commands import fresh_clone, inventory, succeeds
 from tests.matrix import everything
 from tests.rehearsal import REHEARSING
 
@@ -38,9 +38,7 @@ QUEUES = ("failed-events", "rule-dead-letters", "subscriber-dead-letters", "topi
 
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_ports().aws
     url = f"http://127.0.0.1:{port}"
     with (
         (tmp_path / "moto.log").open("w") as log,
@@ -64,28 +62,17 @@ def answers(url: str) -> bool:
 
 def add_what_the_owner_has(account: Account) -> None:
     """The targets of the rules and subscribers in tests/matrix.py, and the role of its grant."""
-    sqs, iam = account.client("sqs"), account.client("iam")
+    sqs = account.client("sqs")
     for queue in ("inbox", "copies"):
         sqs.create_queue(QueueName=queue)
     account.sns.create_topic(Name="team")
     account.client("events").create_event_bus(Name="mine")
     account.logs.create_log_group(logGroupName="/aws/events/forms")
-    iam.create_role(RoleName="nightly-report", AssumeRolePolicyDocument=trust({"Service": "ec2.amazonaws.com"}))
-    machine = iam.create_role(RoleName="machine", AssumeRolePolicyDocument=trust({"Service": "states.amazonaws.com"}))
-    account.client("stepfunctions").create_state_machine(
-        name="orders",
-        roleArn=machine["Role"]["Arn"],
-        definition=json.dumps({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}),
-    )
-    role = iam.create_role(RoleName="owner", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
+    owner.add_role(account, "nightly-report", {"Service": "ec2.amazonaws.com"})
+    owner.add_machine(account, "orders", owner.add_role(account, "machine", {"Service": "states.amazonaws.com"}))
+    role = owner.add_role(account, "owner", {"Service": "lambda.amazonaws.com"})
     for name in ("slack", "crm"):
-        account.functions.create_function(
-            FunctionName=name,
-            Runtime="python3.13",
-            Handler="main.handler",
-            Role=role["Role"]["Arn"],
-            Code={"ZipFile": PACKAGE},
-        )
+        owner.add_function(account, name, role)
 
 
 @pytest.mark.rehearse(
@@ -106,9 +93,7 @@ def test_a_second_emulator_takes_a_stage_with_everything_on(endpoint: str, tmp_p
     before = inventory(account)
     plain, full = (clone / "herald.toml").read_text(encoding="utf-8"), everything()[0].toml()
 
-    def run(*words: str) -> None:
-        done = ops(clone, environ, *words)
-        assert done.returncode == 0, done.stdout + done.stderr
+    run = partial(succeeds, clone, environ)
 
     def configure(text: str) -> None:
         (clone / "herald.toml").write_text(text, encoding="utf-8")

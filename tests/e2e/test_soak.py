@@ -24,10 +24,9 @@ from typing import Any
 import pytest
 import requests
 
-from chalicelib.adapters.stored_messages import MessageArchive
 from chalicelib.functions import functions_of
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX
-from chalicelib.logic.stored_messages import ListedMessage, Wanted
+from chalicelib.logic.stored_messages import ListedMessage
 from ops.operations.dead_letters import QUEUES, Queue
 from ops.operations.redrive import REDRIVEN
 from tests.e2e.harness import Harness, marker, wait_for
@@ -85,7 +84,7 @@ class Soak:
         for queue in QUEUES:
             herald.empty(queue)
         for key in BUDGET:
-            herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key={"id": {"S": key}})
+            herald.forget(key)
         herald.forget_what_is_due()
         herald.restart("destined")  # A warm one knows what was spent.
         self._items_before = {item["id"]["S"] for item in herald.items()}
@@ -182,13 +181,8 @@ class Soak:
     def messages(self) -> dict[str, ListedMessage]:
         """Each message that is stored, by its id."""
         found: dict[str, ListedMessage] = {}
-        archive = MessageArchive(self.herald.account.dynamodb, self.herald.stage)
         for site in {*SITES, "guarded"}:
-            wanted: Wanted | None = Wanted(site, since=self.since)
-            while wanted is not None:
-                page = archive.page(wanted)
-                found |= {message.id: message for message in page.messages}
-                wanted = Wanted(site, since=self.since, after=page.next) if page.next else None
+            found |= self.herald.listed(site, self.since)
         return found
 
     def states(self) -> dict[str, str]:
@@ -199,10 +193,7 @@ class Soak:
         return {item["id"]["S"]: item for item in self.herald.items() if item["id"]["S"] not in self._items_before}
 
     def letters(self, queue: str) -> int:
-        sqs = self.herald.account.client("sqs")
-        url = sqs.get_queue_url(QueueName=f"herald-{self.herald.stage.name}-{queue}")["QueueUrl"]
-        wanted = "ApproximateNumberOfMessages"
-        return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[wanted])["Attributes"][wanted])
+        return self.herald.letters(queue, "ApproximateNumberOfMessages")
 
     def failures(self) -> list[dict[str, Any]]:
         """The log lines of ``on_failure``."""

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -163,18 +164,10 @@ class Storm:
     def _send(self, messages: int) -> dict[str, str]:
         """The word in each message, by its id. The gateway lets as many in as two cores can carry."""
 
-        def send(_: int) -> tuple[str, str]:
-            word = marker()
-            (answer,) = wait_for(
-                lambda: [a for a in [self._herald.post_json({"message": word}, f"/contact/{self.site}")] if a.ok],
-                "free place",
-                120,
-                pause=0.2,
-            )
-            return str(answer.json()["id"]), word
-
+        words = [marker() for _ in range(messages)]
+        let_in = partial(self._herald.let_in, path=f"/contact/{self.site}")
         with self._herald.throttled(rate=8, burst=8), ThreadPoolExecutor(4) as visitors:
-            return dict(visitors.map(send, range(messages)))
+            return dict(zip(visitors.map(let_in, words), words, strict=True))
 
     def _end(self) -> None:
         """Let Lambda's retries end, and the scheduled retry take up what they leave until nothing is left."""
@@ -186,7 +179,7 @@ class Storm:
             heard = self._tap.heard()
             for message_id in waiting:
                 self._herald.let_time_pass(message_id)
-            self._herald.invoke("retry_due", self._herald.scheduled())
+            self._herald.run_retry_due()
             self._hear({each: len(heard[each]) + 1 for each in waiting})
         raise AssertionError(f"{len(waiting)} messages wait for ever")
 
@@ -200,8 +193,7 @@ class Storm:
         wait_for(all_told, "word of every message", 300, pause=0.5)
 
     def _records(self) -> dict[str, dict[str, Any]]:
-        pages = self._herald.account.dynamodb.get_paginator("scan").paginate(TableName=self._herald.stage.table)
-        items = {item["id"]["S"]: item for page in pages for item in page["Items"]}
+        items = {item["id"]["S"]: item for item in self._herald.items()}
         return {message_id: items[message_id] for message_id in self.words if message_id in items}
 
     def _metrics(self) -> Counter[tuple[str, str]]:
@@ -311,12 +303,7 @@ def quiet(herald: Harness) -> Harness:
     """The stage when the owner was told of failures just now, so that no alarm's mail is among the messages'; and when
     nothing waits that other tests have sent."""
     herald.forget_what_is_due()
-    herald.account.dynamodb.update_item(
-        TableName=herald.stage.table,
-        Key={"id": {"S": "alarm#"}},
-        UpdateExpression="SET notified_at = :now",
-        ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
-    )
+    herald.change("alarm#", {"notified_at": int(time.time())})
     return herald
 
 

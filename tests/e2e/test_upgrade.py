@@ -32,7 +32,7 @@ from tests.e2e.gate import Gate, Stop
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator
 from tests.e2e.pocket import Pocket, pocket
-from tests.e2e.test_commands import fresh_clone, ops, shell
+from tests.e2e.test_commands import fresh_clone, shell, succeeds
 from tests.e2e.test_kills import claiming
 from tests.e2e.test_notifications import notification
 from tests.images import photo
@@ -95,9 +95,7 @@ class Upgraded:
 
     def command(self, project: Path, *words: str) -> str:
         """Run a command of one of the two checkouts, in a process of its own; returns what it prints."""
-        done = ops(project, self._environ, *words, *STAGE)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return succeeds(project, self._environ, *words, *STAGE)
 
     def command_amid_visitors(self, *words: str) -> dict[str, str]:
         """Run a command of this checkout while visitors write; returns the words of what was accepted, by id."""
@@ -153,7 +151,7 @@ class Upgraded:
         herald.empty("failed-events")
         herald.restart("destined")  # A warm one knows what was spent of the budget.
         for key in BUDGET:
-            herald.account.dynamodb.delete_item(TableName=herald.stage.table, Key={"id": {"S": key}})
+            herald.forget(key)
         left = {
             # Of these two the second is released in the end, and has the same text.
             "delivered": (first := self.send("delivered", rings=2)),
@@ -186,12 +184,7 @@ class Upgraded:
                 herald.kill("destined")
             self._fail(left, "claimed")
         # A claim of 50 seconds would end by itself in the middle of the test.
-        herald.account.dynamodb.update_item(
-            TableName=herald.stage.table,
-            Key={"id": {"S": left["claimed"].id}},
-            UpdateExpression="ADD deliveries.pushover.claimed_until :hour",
-            ExpressionAttributeValues={":hour": {"N": str(HOUR)}},
-        )
+        herald.change(left["claimed"].id, {"deliveries.pushover.claimed_until": int(time.time()) + HOUR})
         return left
 
     def _fail(self, left: dict[str, Left], *names: str) -> None:
@@ -262,9 +255,8 @@ def upgraded(tmp_path: Path) -> Iterator[Upgraded]:
         (before / "herald.toml").write_text(toml, encoding="utf-8")
         shell_environ = environment(stack.config(), shell(stack.ports))
         keep_secrets(stack.account, stack.config().stage, stack.ports, Pushover.of({}))
-        deployed = ops(before, shell_environ, "deploy", *STAGE)
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        urls = json.loads(ops(before, shell_environ, "urls", *STAGE, "--json").stdout)
+        succeeds(before, shell_environ, "deploy", *STAGE)
+        urls = json.loads(succeeds(before, shell_environ, "urls", *STAGE, "--json"))
         yield Upgraded(Harness(stack, urls), before, now, shell_environ, pockets)
 
 
