@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email.parser import BytesParser
 from email.policy import HTTP
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import ROOT
+from tests.e2e.pages import HTML, Reply, serving
 from tests.rehearsal import amount
 
 SCRIPT = (ROOT / "web" / "site" / "herald.js").read_bytes()
@@ -58,42 +58,20 @@ class Site:
         self.posted: list[Posted] = []
         self.complaints: list[str] = []
         self._page = ""
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                if self.path == "/herald.js":
-                    self._answer(200, "text/javascript", SCRIPT)
-                else:
-                    self._answer(200, "text/html; charset=utf-8", site._page.encode())
-
-            def do_POST(self) -> None:
-                site.posted.append(read(self))
-                code, media_type, text = ANSWERS[self.path.strip("/")]
-                self._answer(code, media_type, text.encode())
-
-            def _answer(self, code: int, media_type: str, body: bytes) -> None:
-                self.send_response(code)
-                self.send_header("Content-Type", media_type)
-                self.send_header("Content-Length", str(len(body)))
-                if code == 303:
-                    self.send_header("Location", "/thanks")
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *arguments: Any) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        stack.callback(server.server_close)
-        stack.callback(server.shutdown)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}/"
+        self.url = f"http://127.0.0.1:{stack.enter_context(serving(self._answer))}/"
         self.context = browser.new_context()
         stack.callback(self.context.close)
         self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def _answer(self, request: BaseHTTPRequestHandler, body: bytes) -> Reply:
+        if request.command == "POST":
+            self.posted.append(read(request, body))
+            code, media_type, text = ANSWERS[request.path.strip("/")]
+            location = [("Location", "/thanks")] if code == 303 else []
+            return code, [("Content-Type", media_type), *location], text.encode()
+        if request.path == "/herald.js":
+            return 200, [("Content-Type", "text/javascript")], SCRIPT
+        return 200, HTML, self._page.encode()
 
     def show(self, body: str, script: str = '<script src="/herald.js" defer></script>') -> Page:
         self._page = f'<!doctype html><html lang="en"><link rel="icon" href="data:,"><body>{body}{script}'
@@ -102,8 +80,7 @@ class Site:
         return page
 
 
-def read(request: BaseHTTPRequestHandler) -> Posted:
-    body = request.rfile.read(int(request.headers["Content-Length"]))
+def read(request: BaseHTTPRequestHandler, body: bytes) -> Posted:
     media_type = request.headers["Content-Type"]
     message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {media_type}\r\n\r\n".encode() + body)
     fields = [

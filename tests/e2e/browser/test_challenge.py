@@ -38,13 +38,16 @@ class Challenges:
         answering(200, json.dumps(self._make().to_dict()))(route)
 
 
-def form(visitor: Visitor, challenges: Challenges, context: BrowserContext | None = None) -> Page:
+def form(visitor: Visitor, challenges: Challenges | None = None, context: BrowserContext | None = None) -> Page:
+    """A form that asks for proof; without challenges of the test's own those of the stage's site."""
+    action = visitor.action if challenges else f"{visitor.action}/puzzled"
     page = visitor.show(
-        f'<form method="post" action="{visitor.action}" data-herald data-challenge="{challenges.url}">'
+        f'<form method="post" action="{action}" data-herald data-challenge="{action}/challenge">'
         '<label>Message <textarea name="message" required></textarea></label><button>Send</button></form>',
         context=context,
     )
-    page.route(challenges.url, challenges.answer)
+    if challenges:
+        page.route(challenges.url, challenges.answer)
     return page
 
 
@@ -72,16 +75,12 @@ def test_what_is_sent_is_a_solution(visitor: Visitor, prefix: str) -> None:
 @pytest.mark.every_run
 def test_a_solution_of_the_stages_own_challenge_rings_the_phone(visitor: Visitor, herald: Harness) -> None:
     """The real thing on both sides: where only solved messages ring, this one does."""
-    action = f"{herald.urls['api']}/contact/puzzled"
-    page = visitor.show(
-        f'<form method="post" action="{action}" data-herald data-challenge="{action}/challenge">'
-        '<label>Message <textarea name="message" required></textarea></label><button>Send</button></form>'
-    )
+    page = form(visitor)
     word = marker()
     send(page, word)
     expect(status(page)).to_have_attribute("data-state", "sent", timeout=20_000)
     wait_for(lambda: herald.pushes(word), "push")
-    without = herald.post_json({"message": f"{word} without"}, "/contact/puzzled").json()["id"]
+    without = herald.accepted(f"{word} without", "/contact/puzzled")
     assert herald.line("destined", message_id=without)["signals"] == ["proof_missing"]
 
 

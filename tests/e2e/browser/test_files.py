@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, FilePayload, Page, expect
@@ -14,7 +12,7 @@ from tests.e2e.between import Answer, Between, Call
 from tests.e2e.browser.test_with_script import LOST
 from tests.e2e.browser.visitor import Visitor, status
 from tests.e2e.harness import Harness, marker, wait_for
-from tests.e2e.test_files import PDF, shown
+from tests.e2e.test_files import PDF
 from tests.images import photo
 
 
@@ -102,30 +100,6 @@ def test_what_a_visitor_chooses_ends_as_the_docs_say(
     assert ("attachment" in push) == bool(attached)
 
 
-def test_a_connection_that_breaks_at_half_leaves_nothing(visitor: Visitor, herald: Harness) -> None:
-    word = marker()
-    address = urlsplit(f"{visitor.action}/filed")
-    body = (
-        f'--x\r\nContent-Disposition: form-data; name="message"\r\n\r\n{word}\r\n'
-        '--x\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n'
-    ).encode() + photo()
-    head = (
-        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-        f"Content-Length: {2 * len(body)}\r\n\r\n"
-    ).encode()
-    before = len(list(herald.lines("api_handler")))
-    with socket.create_connection((str(address.hostname), address.port or 80), 10) as connection:
-        connection.sendall(head + body)
-    # What is sent afterwards arrives, so what was broken off would have, too.
-    other = marker()
-    page = visitor.show(form_of(visitor, script=False))
-    page.get_by_label("Message").fill(other)
-    page.get_by_role("button", name="Send").click()
-    wait_for(lambda: herald.pushes(other), "push")
-    assert not herald.pushes(word)
-    assert len(list(herald.lines("api_handler"))) >= before
-
-
 @WAYS
 def test_who_loses_the_connection_amid_a_photo_is_told_and_loses_no_word(
     visitor: Visitor, herald: Harness, script: bool
@@ -154,15 +128,3 @@ def test_who_loses_the_connection_amid_a_photo_is_told_and_loses_no_word(
     herald.post_json({"message": other})
     wait_for(lambda: herald.pushes(other), "push")
     assert not herald.pushes(word)
-
-
-def test_a_photos_position_is_stored_and_not_delivered(visitor: Visitor, herald: Harness) -> None:
-    word = marker()
-    page = visitor.show(form_of(visitor, script=True))
-    page.get_by_label("Message").fill(word)
-    page.locator("input[type=file]").set_input_files([payload("a.jpg", "image/jpeg", photo())])
-    with page.expect_response(f"{visitor.action}/filed") as answer:
-        page.get_by_role("button", name="Send").click()
-    (push,) = wait_for(lambda: herald.pushes(word), "push")
-    assert shown(herald, answer.value.json()["id"])[0]["exif"]["latitude"] == "48.137154"
-    assert push["attachment"]["bytes"] < len(photo())

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -22,31 +20,18 @@ from tests import signed
 from tests.e2e.browser.conftest import ARGUMENTS
 from tests.e2e.conftest import free_ports
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
+from tests.e2e.pages import HTML, serving
 from tests.e2e.test_commands import running as command
 from tests.e2e.test_commands import shell
 
 TOPIC = "made-by-a-page"
 
 
-class Hostile(BaseHTTPRequestHandler):
-    """Serves an empty page."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[int]:
     """The port of the page's server."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
-        Thread(target=server.serve_forever, args=(0.05,)).start()
-        yield server.server_port
-        server.shutdown()
+    with serving(lambda request, body: (200, HTML, b"")) as port:
+        yield port
 
 
 @dataclass
@@ -169,7 +154,7 @@ def state(herald: Harness) -> dict[str, Any]:
     return {
         "topics": sorted(topic["TopicArn"] for topic in account.sns.list_topics()["Topics"]),
         "functions": sorted(function["FunctionName"] for function in account.functions.list_functions()["Functions"]),
-        "provider": herald.provider()["pending"],
+        "provider": herald.counted("pushover")["pending"],
         "api": requests.get(f"{herald.stack.ports.web_url}/_herald/health", timeout=60).json(),
     }
 

@@ -8,9 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -23,8 +21,9 @@ from chalicelib.logic.message_files import DeclaredFile, FileFacts, MessageFile
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.stored_messages import OwnerMark
 from ops.operations import Listing, Selection
-from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, violations
+from tests.e2e.browser.visitor import DESKTOP, PHONE, Scheme, readable, violations
 from tests.e2e.harness import Harness, marker, wait_for
+from tests.e2e.pages import HTML, serving
 from tests.e2e.test_commands import printed, shell
 from tests.e2e.test_commands import running as command
 from tests.images import photo
@@ -228,14 +227,7 @@ STATES = [
 
 @pytest.mark.parametrize("state", STATES)
 def test_each_state_is_readable_in_light_and_dark_and_on_every_screen(owner: Owner, state: State_) -> None:
-    page = state(owner, owner.context(bypass_csp=True))
-    schemes: list[Scheme] = ["light", "dark"]
-    for scheme in schemes:
-        page.emulate_media(color_scheme=scheme)
-        assert violations(page) == [], scheme
-    for width in (DESKTOP, PHONE):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    readable(state(owner, owner.context(bypass_csp=True)), DESKTOP, PHONE)
 
 
 def test_the_page_between_the_address_and_the_list_is_readable_too(browser: Browser) -> None:
@@ -337,33 +329,16 @@ def test_a_page_of_another_server_on_this_machine_changes_nothing(owner: Owner) 
     """Sites know no ports: the browser sends it the session's cookie, and still it may do nothing."""
     target = f"{owner.address}/replay?id=waiting-1"
 
-    class Elsewhere(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = f'<form method="post" action="{target}"><button>Win</button></form><iframe src="{owner.address}/">'
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *words: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    body = f'<form method="post" action="{target}"><button>Win</button></form><iframe src="{owner.address}/">'
+    with serving(lambda request, sent: (200, HTML, body.encode())) as port:
         page = owner.context().new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        page.goto(f"http://127.0.0.1:{port}/")
         assert "Herald inbox" not in str([frame.name or frame.title() for frame in page.frames])
         with page.expect_response(target) as answer:
             page.get_by_role("button", name="Win").click()
         assert answer.value.request.all_headers()["sec-fetch-site"] == "same-site"
         assert owner.mailbox.changes == []
         assert answer.value.status == 403
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
 
 
 # On the local stack: the command as it is typed, and the operations behind the page.
@@ -390,14 +365,12 @@ def at_work(browser: Browser, herald: Harness, checkout: Path) -> Iterator[Page]
 def test_replay_by_button_rings_exactly_the_missing_channel_and_release_rings(at_work: Page, herald: Harness) -> None:
     page, failed, held = at_work, marker(), marker()
     herald.hook_faults({"do": "status", "status": 422})
-    message_id: str = herald.post_json({"name": failed, "message": failed}, "/contact/hooked").json()["id"]
+    message_id = herald.accepted(failed, "/contact/hooked", name=failed)
     assert herald.line("on_failure", message_id=message_id)["action"] == "undeliverable"
     channels = herald.stage.sites["hooked"].channels
     (missing,) = (name for name in channels if herald.delivery(message_id, name)["state"] != "delivered")
     rung = {hook["channel"] for hook in herald.hooks(failed)}
-    quarantined: str = herald.post_json({"name": held, "message": held, "_gotcha": "x"}, "/contact/guarded").json()[
-        "id"
-    ]
+    quarantined = herald.accepted(held, "/contact/guarded", name=held, _gotcha="x")
     herald.line("on_success", message_id=quarantined, action="quarantined")
 
     page.get_by_role("link", name="Undeliverable").click()

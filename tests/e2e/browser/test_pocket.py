@@ -6,10 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
-from typing import Any
+from http.server import BaseHTTPRequestHandler
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,9 +20,10 @@ from chalicelib.logic.delivery_types import Delivery, State
 from chalicelib.logic.inbox_links import FRESH_LINKS, LINK_LIFE
 from chalicelib.logic.spam import HoldReason, Verdict
 from chalicelib.logic.stored_messages import Marked, OwnerMark
-from tests.e2e.browser.visitor import PHONE, Scheme, Visitor, button, violations
+from tests.e2e.browser.visitor import PHONE, Visitor, button, readable
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator
+from tests.e2e.pages import HTML, Reply, serving
 from tests.fakes import NOW, Context
 from tests.functional.test_pocket_inbox import EVERY_BUTTON, PocketContainer, address, stored
 
@@ -50,10 +49,9 @@ def submitted(visitor: Visitor, herald: Harness, word: str, email: str = "") -> 
     wait_for(lambda: herald.pushes(word), "push")
 
 
-def sent(herald: Harness, word: str, **more: str) -> str:
-    message_id: str = herald.post_json({"name": word, "message": word, **more}, "/contact/pocketed").json()["id"]
-    herald.line("on_success", message_id=message_id, action="quarantined" if more else "delivered")
-    return message_id
+def sent(herald: Harness, word: str) -> None:
+    message_id = herald.accepted(word, "/contact/pocketed", name=word)
+    herald.line("on_success", message_id=message_id, action="delivered")
 
 
 def opened(visitor: Visitor, word: str) -> Page:
@@ -105,7 +103,7 @@ def test_a_visitor_gets_an_answer_and_the_owner_marks_the_message_and_erases_it(
 
 
 def test_a_used_link_sends_a_fresh_one_and_a_session_ends_by_its_button_or_a_command(
-    visitor: Visitor, herald: Harness, checkout: Path
+    visitor: Visitor, herald: Harness, operator: Operator
 ) -> None:
     word = marker()
     sent(herald, word)
@@ -121,7 +119,6 @@ def test_a_used_link_sends_a_fresh_one_and_a_session_ends_by_its_button_or_a_com
     page.get_by_role("button", name="Open the inbox").click()
     expect(page.get_by_text(word).first).to_be_visible()
 
-    operator = Operator(herald, checkout)
     assert "pocketed" in operator.gets("sessions", "list")
     assert "Links that were sent so far open nothing." in operator.gets("sessions", "end", "--channel", "pocketed")
     assert operator.gets("sessions", "list") == "No inbox is open.\n"
@@ -132,55 +129,35 @@ def test_a_used_link_sends_a_fresh_one_and_a_session_ends_by_its_button_or_a_com
 # Each page, by the function alone.
 
 
-class FunctionUrl:
+class FunctionUrl(NamedTuple):
     """The function behind an address of this machine, as a function URL calls it, with a table in this process."""
 
-    def __init__(self) -> None:
-        self.container = PocketContainer()
-        call = self.container
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                event = {
-                    "rawPath": parts.path,
-                    "rawQueryString": parts.query,
-                    "headers": headers,
-                    "cookies": headers.get("cookie", "").split("; ") if "cookie" in headers else [],
-                    "requestContext": {"http": {"method": self.command}, "domainName": headers["host"]},
-                    "body": self.rfile.read(int(headers.get("content-length", 0))).decode(),
-                }
-                with override_container(call):
-                    answer: dict[str, Any] = inbox.answer(event, Context())
-                self.send_response(answer["statusCode"])
-                for name, value in answer["headers"].items():
-                    self.send_header(name, value)
-                for cookie in answer.get("cookies", ()):
-                    self.send_header("Set-Cookie", cookie)
-                self.end_headers()
-                self.wfile.write(answer["body"].encode())
-
-            do_POST = do_PUT = do_GET
-
-            def log_message(self, *words: object) -> None:
-                """Says nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        self._thread = Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join(10)
-        self._server.server_close()
+    container: PocketContainer
+    url: str
 
 
 @pytest.fixture
 def function() -> Iterator[FunctionUrl]:
-    with closing(FunctionUrl()) as it:
-        yield it
+    container = PocketContainer()
+
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> Reply:
+        parts = urlsplit(request.path)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        event = {
+            "rawPath": parts.path,
+            "rawQueryString": parts.query,
+            "headers": headers,
+            "cookies": headers.get("cookie", "").split("; ") if "cookie" in headers else [],
+            "requestContext": {"http": {"method": request.command}, "domainName": headers["host"]},
+            "body": body.decode(),
+        }
+        with override_container(container):
+            answer: dict[str, Any] = inbox.answer(event, Context())
+        cookies = (("Set-Cookie", cookie) for cookie in answer.get("cookies", ()))
+        return answer["statusCode"], [*answer["headers"].items(), *cookies], answer["body"].encode()
+
+    with serving(answer) as port:
+        yield FunctionUrl(container, f"http://127.0.0.1:{port}/")
 
 
 def enters(page: Page, function: FunctionUrl) -> None:
@@ -287,11 +264,7 @@ def test_each_page_is_readable_in_light_and_dark_and_no_wider_than_a_phone(
     with closing(browser.new_context(viewport={"width": PHONE, "height": 800}, bypass_csp=True)) as context:
         page = context.new_page()
         PAGES[which](page, function)
-        schemes: list[Scheme] = ["light", "dark"]
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme)
-            assert violations(page) == [], scheme
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+        readable(page, PHONE)
 
 
 @pytest.fixture
@@ -299,28 +272,12 @@ def elsewhere() -> Iterator[Callable[[str], str]]:
     """A website of somebody else, at another host of this machine: what it shows, and its address."""
     shown = [""]
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(shown[0].encode())
-
-        def log_message(self, *words: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-
-    def show(html: str) -> str:
+    def show(port: int, html: str) -> str:
         shown[0] = html
-        return f"http://localhost:{server.server_port}/"
+        return f"http://localhost:{port}/"
 
-    yield show
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with serving(lambda request, body: (200, HTML, shown[0].encode())) as port:
+        yield partial(show, port)
 
 
 def test_another_website_frames_nothing_presses_nothing_and_learns_nothing(

@@ -401,18 +401,6 @@ def test_the_trap_is_where_nobody_sees_it_and_is_sent_empty(visitor: Visitor) ->
     assert posted(visitor.sent[0])["_gotcha"] == ""
 
 
-def test_a_file_is_refused_beside_its_field(visitor: Visitor) -> None:
-    page = visitor.show(
-        f'<form method="post" action="{visitor.action}" data-herald><label>Photo <input type="file" name="photo">'
-        '</label><label>Message <textarea name="message"></textarea></label><button>Send</button></form>'
-    )
-    page.get_by_label("Message").fill("Hello")
-    page.get_by_label("Photo").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"x"})
-    button(page).click()
-    expect(page.get_by_label("Photo")).to_be_focused()
-    assert error_of(page, "Photo") == "Files can't be sent with this form."
-
-
 def test_a_script_of_the_page_may_stop_it(visitor: Visitor) -> None:
     page = visitor.visit()
     page.evaluate("document.addEventListener('submit', event => event.preventDefault(), true)")

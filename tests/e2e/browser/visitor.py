@@ -145,6 +145,17 @@ def until(page: Page, look: Callable[[], object]) -> None:
     wait_for(talk, "event")
 
 
+def readable(page: Page, *widths: int) -> None:
+    """Check a page as it is: by axe-core in light and in dark, and that nothing is wider than any of the screens."""
+    schemes: list[Scheme] = ["light", "dark"]
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == [], scheme
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def violations(page: Page) -> list[str]:
     """What axe-core finds wrong with the page as it is. The page's context must bypass the policy."""
     script = needs.npm_package("axe-core") / "axe.min.js"
