@@ -10,10 +10,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from chalice.test import Client
 
@@ -23,6 +22,8 @@ os.environ["HERALD_STAGE"] = "local"
 import app as herald
 from chalicelib.composition import override_container
 from tests import fakes
+from tests.e2e import pages
+from tests.e2e.pages import Reply
 from tests.forms.catalogue import LARGEST, LONGEST
 from tests.needs import NODE_PACKAGES
 
@@ -86,16 +87,10 @@ class Site:
 
 @cache
 def libraries() -> bytes:
-    command = [
-        "node",
-        "node_modules/esbuild/bin/esbuild",
-        "--bundle",
-        "--minify",
-        '--define:process.env.NODE_ENV="production"',
-    ]
-    return subprocess.run(
-        command, cwd=NODE_PACKAGES.parent, input=LIBRARIES.encode(), capture_output=True, check=True
-    ).stdout
+    command = ["node", "node_modules/esbuild/bin/esbuild", "--bundle", "--minify"]
+    command.append('--define:process.env.NODE_ENV="production"')
+    folder = NODE_PACKAGES.parent
+    return subprocess.run(command, cwd=folder, input=LIBRARIES.encode(), capture_output=True, check=True).stdout
 
 
 @contextmanager
@@ -104,47 +99,20 @@ def serving() -> Iterator[Site]:
     client = Client(herald.app, stage_name="local", project_dir=str(ROOT))
     one_at_a_time = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> Reply:
+        if request.command == "GET" and request.headers["Host"].startswith("localhost"):
+            status, media_type, content = site.file(request.path.partition("?")[0])
+            return status, [("Content-Type", media_type)], content
+        with one_at_a_time:
+            given = client.http.request(request.command, request.path, dict(request.headers.items()), body)
+        headers = [(name, value) for name, value in given.headers.items() if name.lower() != "content-length"]
+        return given.status_code, headers, given.body
 
-        def do_GET(self) -> None:
-            if self.headers["Host"].startswith("localhost"):
-                status, media_type, body = site.file(self.path.partition("?")[0])
-                self._answer(status, {"Content-Type": media_type}, body)
-            else:
-                self.do_POST()
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            with one_at_a_time:
-                answer = client.http.request(self.command, self.path, dict(self.headers.items()), body)
-            self._answer(answer.status_code, answer.headers, answer.body)
-
-        do_OPTIONS = do_POST
-
-        def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                if name.lower() != "content-length":
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: Any) -> None:
-            """Be quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    site = Site(server.server_port)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    owner = fakes.site(thanks=f"{site.url}/thanks", origins=(site.url,), longest={"message": LONGEST})
-    anything = owner._replace(name="anything", required=())
-    limits = fakes.LIMITS._replace(field_bytes=LARGEST)
-    stage = fakes.stage("local", limits=limits)._replace(sites={"default": owner, "anything": anything})
-    try:
+    with pages.serving(answer) as port:
+        site = Site(port)
+        owner = fakes.site(thanks=f"{site.url}/thanks", origins=(site.url,), longest={"message": LONGEST})
+        anything = owner._replace(name="anything", required=())
+        limits = fakes.LIMITS._replace(field_bytes=LARGEST)
+        stage = fakes.stage("local", limits=limits)._replace(sites={"default": owner, "anything": anything})
         with override_container(fakes.FakeContainer(stage, topic=site.topic)):
             yield site
-    finally:
-        server.shutdown()
-        server.server_close()
