@@ -57,54 +57,28 @@ class Late:
     """At most."""
 
 
+_ROLE = r"^iam CreateRole .*RoleName=(?P<name>[\w-]+)"
+_NO_FUNCTION = ("ResourceNotFoundException", 404, "Function not found", 3)
+_NO_POLICY = ("ResourceNotFoundException", 404, "The resource you requested does not exist.", 3)
+_NO_ROLE = ("InvalidParameterValueException", 400, "The role defined for the function cannot be assumed by Lambda.", 10)
 LATE = (
-    Late(
-        r"^iam CreateRole .*RoleName=(?P<name>[\w-]+)",
-        r"^lambda POST /2015-03-31/functions .*:role/(?P<name>[\w-]+)\"",
-        "InvalidParameterValueException",
-        400,
-        "The role defined for the function cannot be assumed by Lambda.",
-        10,
-    ),
-    Late(
-        r"^iam CreateRole .*RoleName=(?P<name>[\w-]+)",
-        r"^iam PutRole\w+ .*RoleName=(?P<name>[\w-]+)",
-        "NoSuchEntity",
-        404,
-        "The role cannot be found.",
-        3,
-    ),
+    Late(_ROLE, r"^lambda POST /2015-03-31/functions .*:role/(?P<name>[\w-]+)\"", *_NO_ROLE),
+    Late(_ROLE, r"^iam PutRole\w+ .*RoleName=(?P<name>[\w-]+)", "NoSuchEntity", 404, "The role cannot be found.", 3),
     Late(
         r"^lambda POST /2015-03-31/functions .*\"FunctionName\": \"(?P<name>[\w-]+)\"",
         rf"^lambda (?:POST|PUT) /[\d-]+{_FUNCTION}/(?:policy|concurrency)",
-        "ResourceNotFoundException",
-        404,
-        "Function not found",
-        3,
+        *_NO_FUNCTION,
     ),
-    Late(
-        rf"^lambda POST /2015-03-31{_FUNCTION}/policy",
-        rf"^lambda GET /2015-03-31{_FUNCTION}/policy",
-        "ResourceNotFoundException",
-        404,
-        "The resource you requested does not exist.",
-        3,
-    ),
+    Late(rf"^lambda POST /2015-03-31{_FUNCTION}/policy", rf"^lambda GET /2015-03-31{_FUNCTION}/policy", *_NO_POLICY),
     Late(
         r"^ssm PutParameter .*\"Name\": \"(?P<name>[^\"]+)\"",
         r"^ssm GetParameter .*\"Name\": \"(?P<name>[^\"]+)\"",
-        "ParameterNotFound",
-        400,
-        "",
-        3,
+        *("ParameterNotFound", 400, "", 3),
     ),
     Late(
         r"^apigateway POST /restapis .*\"name\": \"(?P<name>\w+)\"",
         r"^apigateway (?:GET|PUT) /restapis/(?P<name>)",
-        "NotFoundException",
-        404,
-        "Invalid API identifier specified",
-        3,
+        *("NotFoundException", 404, "Invalid API identifier specified", 3),
     ),
 )
 _SUBSCRIBED = r"^sns Subscribe "

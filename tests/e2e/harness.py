@@ -585,16 +585,6 @@ class Harness:
         return statements
 
 
-def publish_again(herald: Harness, sns: dict[str, Any]) -> str:
-    """Publish what a record of SNS holds once more; returns the id that SNS gave it."""
-    attributes: dict[str, Any] = {
-        name: {"DataType": value["Type"], "StringValue": value["Value"]}
-        for name, value in sns["MessageAttributes"].items()
-    }
-    answer = herald.account.sns.publish(TopicArn=sns["TopicArn"], Message=sns["Message"], MessageAttributes=attributes)
-    return str(answer["MessageId"])
-
-
 def who(statement: dict[str, Any]) -> str:
     """Return whom a function's policy lets in: a service, or ``*`` for everybody."""
     principal = statement["Principal"]

@@ -200,13 +200,3 @@ def test_the_doctor_counts_what_has_no_message_and_what_message_lacks_its_file(
     finally:
         s3.delete_object(Bucket=name, Key=orphan)
         operator.gets("messages", "erase", message_id, "--yes")
-
-
-def test_a_message_that_is_erased_on_the_phone_leaves_no_file(herald: Harness) -> None:
-    message_id = sent(herald, marker(), ("a.txt", b"Hello", "text/plain"), path="/contact/pocketed")
-    herald.line("on_success", message_id=message_id, action="delivered")
-    assert keys(herald, message_id)
-    with pocket(herald, "pocketed") as browser:
-        browser.opens(browser.link(message_id))
-        assert browser.posts(f"erase?id={message_id}").status_code == 303, herald.texts("inbox")
-    assert (keys(herald, message_id), herald.item(message_id)) == ([], {})

@@ -22,7 +22,7 @@ def delivered(herald: Harness, word: str, **fields: str) -> str:
     return message_id
 
 
-# get_message and list_messages
+# By the Invoke API
 
 
 def test_a_delivered_message_is_read_with_all_that_became_of_it(herald: Harness) -> None:
@@ -41,22 +41,6 @@ def test_a_delivered_message_is_read_with_all_that_became_of_it(herald: Harness)
     assert found["received_at"] <= found["stored_at"] <= channel["since"] <= time.time() < found["expires_at"]
     assert (found["due_at"], found["duplicate_of"], found["held"]) == (None, None, None)
     assert herald.line("get_message", message="Message read", message_id=message_id)
-
-
-def test_messages_are_listed_newest_first_page_by_page(herald: Harness) -> None:
-    ids = {herald.accepted(marker(), "/contact/urgent") for _ in range(2)}
-    for message_id in ids:
-        herald.line("on_success", message_id=message_id, action="delivered")
-    everything, _ = herald.ask("list_messages", {"version": 1, "site": "urgent"})
-    seen: list[dict[str, Any]] = []
-    cursor: dict[str, str] = {}
-    while not seen or cursor:
-        page, error = herald.ask("list_messages", {"version": 1, "site": "urgent", "limit": 1, **cursor})
-        assert error == ""
-        seen += page["messages"]
-        cursor = {"cursor": page["cursor"]} if page["cursor"] else {}
-    assert ids <= {message["id"] for message in seen}
-    assert everything["messages"] == seen == sorted(seen, key=lambda each: each["received_at"], reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 from chalicelib.functions import FUNCTIONS, functions_of
 from ops.templates import canary_rule
 from tests.declared import HTTP
-from tests.e2e.harness import Harness, marker, publish_again, wait_for, who
+from tests.e2e.harness import Harness, marker, wait_for, who
 from tests.e2e.pocket import Pocket, pocket
 from tests.e2e.test_digest import a_day
 from tests.e2e.test_files import send, sent
@@ -539,19 +539,6 @@ def test_a_failed_run_of_a_rules_function_is_kept_with_the_event(herald: Harness
     letter = json.loads(herald.dead_letter("rule-dead-letters", '"RetriesExhausted"'))
     assert letter["requestPayload"]["detail"]["requestPayload"] == "not an object"
     assert letter["requestContext"]["condition"] == "RetriesExhausted"
-
-
-@pytest.mark.full
-def test_what_could_not_even_be_stored_is_kept_whole_and_can_be_sent_again(herald: Harness) -> None:
-    word = marker()
-    herald.empty("failed-events")
-    with herald.without_statement("destined", "StoreMessages"):
-        message_id = herald.accepted(word)
-        event = json.loads(herald.dead_letter("failed-events", message_id))
-    assert herald.item(message_id) == {}
-    publish_again(herald, event["detail"]["requestPayload"]["Records"][0]["Sns"])
-    herald.line("on_success", message_id=message_id, action="delivered")
-    assert len(herald.pushes(word)) == 1
 
 
 def test_without_its_statement_send_event_tells_the_topics_error(herald: Harness) -> None:

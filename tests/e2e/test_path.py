@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from chalicelib.functions import functions_of
-from tests.e2e.harness import PATIENCE, Harness, marker, publish_again, wait_for
+from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 
 
 def test_a_form_rings_the_phone_and_sends_the_browser_to_the_thanks_page(herald: Harness) -> None:
@@ -94,7 +94,12 @@ def test_a_failing_event_reaches_on_failure_with_all_that_is_needed_to_send_it_a
     # Sent again from nothing but the log line, it fails in the same way under an id of its own.
     sns = failed["request"]["Records"][0]["Sns"]
     assert sns["Message"] == "please fail"
-    again = publish_again(herald, sns)
+    attributes: dict[str, Any] = {
+        name: {"DataType": value["Type"], "StringValue": value["Value"]}
+        for name, value in sns["MessageAttributes"].items()
+    }
+    topic, text = sns["TopicArn"], sns["Message"]
+    again = herald.account.sns.publish(TopicArn=topic, Message=text, MessageAttributes=attributes)["MessageId"]
     assert herald.line("on_failure", message_id=again)["error_type"] == "EventFailedError"
 
 
