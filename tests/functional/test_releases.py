@@ -88,7 +88,7 @@ def test_a_release_is_laid_out_as_data_and_the_package_that_lambda_got(
         ".chalice/policy-dev-destined.json",
         ".chalice/policy-dev-retry_due.json",
     }
-    assert json.loads(files[".chalice/policy-dev-retry_due.json"].read_text()) == {"Version": "1"}
+    assert json.loads(files[".chalice/policy-dev-retry_due.json"].read_text()) == {"V": "1"}
     assert files[".chalice/deployments/package.zip"].read_bytes() == (tmp_path / "made.zip").read_bytes()
 
 
