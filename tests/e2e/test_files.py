@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from dataclasses import replace
 from functools import partial
 from html import unescape
@@ -15,7 +16,8 @@ import pytest
 import requests
 
 from chalicelib.logic.image_cleaning import cleaned
-from chalicelib.logic.message_files import facts_key
+from chalicelib.logic.message import Message
+from chalicelib.logic.message_files import DeclaredFile, facts_key
 from ops.aws import bucket, cloudformation
 from ops.deploy.deployment import Deployment, delete_files
 from ops.deploy.release import file_bucket
@@ -45,6 +47,13 @@ def sent(herald: Harness, word: str, *files: Sent, path: str = "/contact/filed")
     answer = send(herald, word, *files, path=path)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
+
+
+def publish_too_late(herald: Harness, word: str, site: str = "filed") -> str:
+    """Publish a message whose file the bucket has no more, as one that lay in a queue for days; its id."""
+    gone = DeclaredFile("a.jpg", "image/jpeg", 3, "0" * 64)
+    herald.publish(Message(word, site, int(time.time()), {"message": word}, files=(gone,)).serialize(), site)
+    return word
 
 
 def keys(herald: Harness, message_id: str) -> list[str]:
@@ -77,6 +86,11 @@ def test_a_photo_and_a_pdf_are_kept_examined_and_named_in_the_notification(heral
     assert (other["name"], other["kind"], other["size"], other["mark"]) == ("offer.pdf", "pdf", len(PDF), None)
     for prefix in ("files", "new"):
         assert {f"{prefix}/filed/{message_id}/{number}" for number in (1, 2)} <= set(keys(herald, message_id))
+
+
+def test_a_message_whose_file_is_gone_is_delivered_and_says_so(herald: Harness) -> None:
+    word = publish_too_late(herald, marker())
+    assert "Files: “a.jpg” (3 bytes, lost: it was not in the bucket)" in push_of(herald, word).splitlines()
 
 
 def test_a_photo_is_attached_without_its_position_and_a_lie_is_not(herald: Harness) -> None:

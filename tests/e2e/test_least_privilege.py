@@ -20,7 +20,7 @@ from tests.declared import HTTP
 from tests.e2e.harness import Harness, marker, wait_for, who
 from tests.e2e.pocket import Pocket, pocket
 from tests.e2e.test_digest import a_day
-from tests.e2e.test_files import send, sent
+from tests.e2e.test_files import publish_too_late, send, sent
 from tests.images import photo
 
 Signal = Callable[[Harness], object]
@@ -277,6 +277,18 @@ def files_are_not_kept(herald: Harness) -> None:
     assert not herald.pushes(word)
 
 
+def lost_file_keeps_its_message(herald: Harness) -> None:
+    message_id = publish_too_late(herald, marker())
+    assert herald.line("on_failure", message_id=message_id)["error_type"] == "FilesError"
+    assert not herald.pushes(message_id)
+
+
+def lost_file_is_not_told(herald: Harness) -> None:
+    word = publish_too_late(herald, marker())
+    (push,) = wait_for(lambda: herald.pushes(word), "push")
+    assert "not examined" in push["message"]
+
+
 def files_are_not_attached(herald: Harness, kind: str) -> None:
     word = marker()
     message_id = sent(herald, word, PHOTO)
@@ -417,10 +429,12 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("api_handler", "PutFiles"): files_are_not_put,
     ("destined", "ReadNewFiles"): files_are_not_kept,
     ("destined", "KeepFiles"): files_are_not_kept,
+    ("destined", "SeeMissingFiles"): lost_file_keeps_its_message,
     ("destined", "ExamineFiles"): files_are_not_examined,
     ("notify_pushover", "ReadFiles"): partial(files_are_not_attached, kind="pushover"),
     ("notify_email", "ReadFiles"): partial(files_are_not_attached, kind="email"),
     ("examine", "ReadFiles"): files_are_not_examined,
+    ("examine", "SeeMissingFiles"): lost_file_is_not_told,
     ("examine", "ReadIncoming"): fails("examine", "FilesError", a_new_object),
     ("examine", "RecordExaminations"): files_are_not_examined,
     ("examine", "KeepFailedRuns"): partial(run_is_not_kept, function="examine"),

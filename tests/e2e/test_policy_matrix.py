@@ -31,7 +31,7 @@ from tests.e2e.harness import Harness, marker, wait_for, who
 from tests.e2e.pocket import pocket
 from tests.e2e.test_deploying import add_boundary, boundaries
 from tests.e2e.test_digest import let_be_told, yesterday
-from tests.e2e.test_files import sent
+from tests.e2e.test_files import publish_too_late, sent
 from tests.e2e.test_least_privilege import a_failure, no_alarm_yet, put_unreadable
 from tests.e2e.test_spam import proof
 from tests.images import photo
@@ -101,9 +101,10 @@ def live(herald: Harness) -> None:
 
 
 def _send_a_photo(herald: Harness) -> str:
-    """In a form, and into the bucket as others put it there; and an event that ``examine`` can't read."""
+    """In a form, and into the bucket as others put it there; one that is gone, and what ``examine`` can't read."""
     message_id = sent(herald, marker(), ("a.jpg", photo(), "image/jpeg"), path="/contact")
-    herald.line("on_success", message_id=message_id, action="delivered")
+    for each in (message_id, publish_too_late(herald, marker(), "default")):
+        herald.line("on_success", message_id=each, action="delivered")
     key = f"incoming/{marker()}.jpg"
     herald.account.client("s3").put_object(Bucket=herald.bucket, Key=key, Body=photo())
     wait_for(lambda: herald.item(facts_key(key)), "what is known of the object")
