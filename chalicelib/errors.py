@@ -14,6 +14,7 @@
     ├── DeliveryIncompleteError    a channel still has to deliver; Lambda retries
     ├── EventFailedError           a test event asked to fail
     ├── CanaryError                a channel could not have delivered; Lambda retries
+    ├── AlarmError                 the last alarm reached nobody; Lambda retries, and keeps the event
     └── FunctionError              what Herald's functions raise to their callers: part of their contract
         ├── InvalidRequestError    the caller's mistake: don't retry
         ├── NotFoundError          there is no such message
@@ -135,6 +136,13 @@ class EventFailedError(HeraldError):
 
 class CanaryError(HeraldError):
     """A canary found a channel that could not have delivered; the error's message names it and why."""
+
+
+class AlarmError(HeraldError):
+    """The last alarm reached nobody, and it is too early for another; raised so that CloudWatch's alarms sound."""
+
+    def __init__(self) -> None:
+        super().__init__("no channel took the last alarm, and it is too early for another")
 
 
 class FunctionError(HeraldError):

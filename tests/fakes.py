@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 
 from chalicelib.adapters.secrets import Secrets
 from chalicelib.composition import Container, Topic
-from chalicelib.errors import HeraldError, InvalidRequestError, PublishError, SecretsError, StoreError
+from chalicelib.errors import AlarmError, HeraldError, InvalidRequestError, PublishError, SecretsError, StoreError
 from chalicelib.logic.captcha_verdict import Verify
 from chalicelib.logic.delivery_types import Delivery, DeliveryDependencies, MessageStore, Notifier, Record, State
-from chalicelib.logic.failure_alarm import AlarmLog
+from chalicelib.logic.failure_alarm import LEASE, AlarmLog, Turn
 from chalicelib.logic.message import Message
 from chalicelib.logic.notification import Notification, Quota
 from chalicelib.logic.replay import ReplayUpdate
@@ -260,29 +260,37 @@ class InMemoryRecent:
 
 
 class InMemoryAlarms:
-    """Remembers in memory when the owner was notified."""
+    """Remembers in memory until when the owner is not notified. One run at a time."""
 
     def __init__(self) -> None:
-        self.notified_at: int | None = None
+        self.quiet_until = 0
         self.waiting = 0
+        self.unheard: str | None = None
 
-    def failed(self, now: int, quiet: int) -> int:
-        if self.notified_at is not None and self.notified_at > now - quiet:
-            self.waiting += 1
-            return 0
-        return self._tell(now) + 1
+    def failed(self, event: str, now: int) -> Turn | None:
+        if now >= self.quiet_until:
+            return self._begin(now, event)
+        if self.unheard == event:
+            raise AlarmError
+        self.waiting += 1
+        return None
 
-    def unreported(self, now: int, quiet: int) -> int:
-        if not self.waiting or (self.notified_at is not None and self.notified_at > now - quiet):
-            return 0
-        return self._tell(now)
+    def unreported(self, now: int) -> Turn | None:
+        if now >= self.quiet_until and self.waiting:
+            return self._begin(now, "")
+        if self.unheard is not None and self.waiting:
+            raise AlarmError
+        return None
 
-    def put_back(self, number: int, notified_at: int) -> None:
-        self.notified_at, self.waiting = notified_at, self.waiting + number
+    def told(self, turn: Turn, quiet_until: int) -> None:
+        self.quiet_until, self.waiting, self.unheard = quiet_until, self.waiting - turn.counted, None
 
-    def _tell(self, now: int) -> int:
-        waiting, self.waiting, self.notified_at = self.waiting, 0, now
-        return waiting
+    def reached_nobody(self, turn: Turn, quiet_until: int) -> None:
+        self.quiet_until, self.unheard = quiet_until, turn.event
+
+    def _begin(self, now: int, event: str) -> Turn:
+        self.quiet_until = now + LEASE
+        return Turn("run", self.waiting, event)
 
 
 class Key:

@@ -34,31 +34,24 @@ def handle(event: dict[str, Any]) -> None:
         details = {"message_id": outcome.message_id, "kind": outcome.kind, "reason": outcome.reason}
         emit(composition.get_container().stage, Metric.FAILED, details)
     if composition.get_container().stage.alarm_channels:
-        _notify_owner(outcome)
+        _notify_owner(event["id"], outcome)
 
 
-def _notify_owner(outcome: RunOutcome) -> None:
+def _notify_owner(event_id: str, outcome: RunOutcome) -> None:
     """Notify the owner, or count the failure for the next alarm."""
     from chalicelib.logic import failure_alarm
 
     failure = failure_alarm.Failure.of(outcome)
     container = composition.get_container()
     now = container.now()
-    # Read before counting: an error after counting would lose this failure.
+    # Read before the turn is taken: an error within it would put off the alarm.
     record = container.messages.find_record(failure.id)
-    number = container.alarm_log.failed(now, failure_alarm.QUIET)
-    if not number:
+    turn = container.alarm_log.failed(event_id, now)
+    if turn is None:
         return
+    # This failure is not counted: when Lambda retries the event, it comes again.
+    number = turn.counted + 1
     channels = failure_alarm.channels_for(container.stage.alarm_channels, failure, record)
-    notification = failure_alarm.from_failure(failure, record, number, now)
-    # Without this failure (number - 1): when Lambda retries the event, it is counted again.
-    channel = failure_alarm.send(
-        notification,
-        channels,
-        container.notifiers,
-        container.alarm_log,
-        number - 1,
-        now,
-        failure_alarm.BEFORE_LAMBDAS_RETRY,
-    )
-    logger.info("Owner notified", extra={"message_id": failure.id, "channel": channel, "failures": number})
+    alarm = failure_alarm.from_failure(failure, record, number, now)
+    sent = failure_alarm.send(alarm, channels, container.notifiers, container.alarm_log, turn, now)
+    logger.info("Owner notified", extra={"message_id": failure.id, "failures": number, **sent._asdict()})

@@ -32,16 +32,9 @@ def _notify_owner() -> None:
 
     container = composition.get_container()
     now = container.now()
-    number = container.alarm_log.unreported(now, failure_alarm.QUIET)
-    if number:
-        summary = failure_alarm.from_count(number, now)
-        channel = failure_alarm.send(
-            summary,
-            container.stage.alarm_channels,
-            container.notifiers,
-            container.alarm_log,
-            number,
-            now,
-            failure_alarm.BEFORE_THE_NEXT_RETRY,
-        )
-        logger.info("Owner notified", extra={"channel": channel, "failures": number})
+    turn = container.alarm_log.unreported(now)
+    if turn is not None:
+        alarm = failure_alarm.from_count(turn.counted, now)
+        channels = container.stage.alarm_channels
+        sent = failure_alarm.send(alarm, channels, container.notifiers, container.alarm_log, turn, now)
+        logger.info("Owner notified", extra={"failures": turn.counted, **sent._asdict()})

@@ -19,10 +19,11 @@ def notify_owner(
     """Try the channels in order until one accepts the notification; returns its name.
 
     A channel whose outcome is uncertain counts as accepted if no other accepts; with ``at_most_once`` no other is
-    tried. Where every channel fails, the last :class:`~chalicelib.errors.FunctionError` is raised.
+    tried. Where every channel fails, the :class:`~chalicelib.errors.FunctionError` of the one that may be tried again
+    first is raised.
     """
     uncertain = ""
-    last_error: FunctionError | None = None
+    errors: list[FunctionError] = []
     for channel in channels:
         try:
             notifiers[channel].notify(notification)
@@ -32,7 +33,9 @@ def notify_owner(
                 return channel
             uncertain = uncertain or channel
         except FunctionError as error:
-            last_error = error
+            errors.append(error)
     if uncertain:
         return uncertain
-    raise last_error or ValueError("there is no channel to notify the owner by")
+    if not errors:
+        raise ValueError("there is no channel to notify the owner by")
+    raise min(errors, key=lambda error: error.retry_after or 0)

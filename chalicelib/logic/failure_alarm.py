@@ -3,15 +3,21 @@
 The first failure is reported when it happens. Those within :data:`QUIET` seconds after it are counted, and reported
 together by the next failure after that time or by the scheduled retry, whichever comes first. An alarm is sent by a
 channel that did not fail itself, if there is one.
+
+Each failure is reported, or still counted, or its event becomes a dead letter. A run takes its turn before it sends,
+and settles afterwards what became of the alarm. If it was killed in between, it may have rung: the next run reports the
+same once more, rather than nobody. Where no channel accepts, CloudWatch must be able to tell: in the quiet time that
+then begins, Lambda's retries of the same event fail, so that it becomes a letter, and those of the scheduled retry fail
+while failures are counted, so that its alarm sounds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from chalicelib.errors import FunctionError
+from chalicelib.errors import FunctionError, StoreError
 from chalicelib.logic.channel_fallback import notify_owner
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Notifier, Record, State
 from chalicelib.logic.message_kinds import KIND_CANARY
@@ -20,24 +26,47 @@ from chalicelib.logic.outcome_event import RunOutcome
 
 QUIET = 15 * 60
 """Seconds after an alarm in which no other is sent."""
-BEFORE_LAMBDAS_RETRY, BEFORE_THE_NEXT_RETRY = 45, 4 * 60
-"""Seconds after which an alarm that no channel accepted may be tried again: short enough for Lambda's first retry of
-``on_failure``, which can name the message; too long for Lambda's retries of ``retry_due``, but not for its next run."""
+LEASE = 60
+"""Seconds of a turn: as long as ``on_failure`` and ``retry_due`` may run, so that no two runs notify the owner."""
+BEFORE_LAMBDAS_RETRY = 45
+"""Seconds after which an alarm that no channel accepted may be tried again: short enough for Lambda's first retry."""
 TITLE = "Herald: not delivered"
 CANARY = "Herald: canary"
 
 
+class Turn(NamedTuple):
+    """A run's right to notify the owner, for :data:`LEASE` seconds."""
+
+    run: str
+    counted: int
+    """Failures that were counted and not reported."""
+    event: str = ""
+    """Of the failure that is reported besides them; empty for the scheduled retry."""
+
+
 class AlarmLog(Protocol):
-    """Stores when the owner was last notified, and counts the failures since."""
+    """Stores until when the owner is not notified, and counts the failures meanwhile. Times are in seconds.
 
-    def failed(self, now: int, quiet: int) -> int:
-        """Count a failure. Returns how many to report now, this one included; 0 during the quiet time."""
+    Its methods raise :class:`~chalicelib.errors.StoreError`.
+    """
 
-    def unreported(self, now: int, quiet: int) -> int:
-        """Return how many failures to report now; 0 during the quiet time or if there are none."""
+    def failed(self, event: str, now: int) -> Turn | None:
+        """Take a turn to report the failure of this event. In the quiet time count it instead, and return None.
 
-    def put_back(self, number: int, notified_at: int) -> None:
-        """Count failures again that could not be reported, and set the start of the quiet time to ``notified_at``."""
+        Raises :class:`~chalicelib.errors.AlarmError` if the last alarm was its own, and reached nobody.
+        """
+
+    def unreported(self, now: int) -> Turn | None:
+        """Take a turn to report counted failures; None in the quiet time, or if there are none.
+
+        Raises :class:`~chalicelib.errors.AlarmError` in the quiet time if the last alarm reached nobody.
+        """
+
+    def told(self, turn: Turn, quiet_until: int) -> None:
+        """End a turn whose failures were reported."""
+
+    def reached_nobody(self, turn: Turn, quiet_until: int) -> None:
+        """End a turn whose alarm no channel accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +136,36 @@ def channels_for(wanted: Sequence[str], failure: Failure, record: Record | None)
     return sorted(wanted, key=lambda name: name in failed)
 
 
+class Sent(NamedTuple):
+    """An alarm that was accepted."""
+
+    channel: str
+    recorded: bool
+    """False where the turn could not be ended, so that the next alarm may come early."""
+
+
 def send(
     alarm: Notification,
     channels: Sequence[str],
     notifiers: Mapping[str, Notifier],
     log: AlarmLog,
-    failures: int,
+    turn: Turn,
     now: int,
-    retry_after: int,
-) -> str:
-    """Notify the owner by the first channel that accepts; returns its name.
+) -> Sent:
+    """Notify the owner by the first channel that accepts, and end the turn.
 
-    Where every channel fails, ``failures`` are put back, to be reported again ``retry_after`` seconds from ``now`` or,
-    if that is longer, after the provider's wait; the last error is raised.
+    Where every channel fails, the error of the one that may be tried again first is raised, and no alarm is sent before
+    that.
     """
     try:
-        return notify_owner(alarm, channels, notifiers)
+        channel = notify_owner(alarm, channels, notifiers)
     except FunctionError as error:
-        wait = max(error.retry_after or 0, retry_after)
-        log.put_back(failures, now + wait - QUIET)
+        log.reached_nobody(turn, now + max(error.retry_after or 0, BEFORE_LAMBDAS_RETRY))
         raise
+    try:
+        log.told(turn, now + QUIET)
+    except StoreError:
+        # The owner has heard. If this were raised, Lambda's retry would ring again as soon as the turn is over; so only
+        # the next failure does, or the scheduled retry if failures were counted, which are then reported twice.
+        return Sent(channel, recorded=False)
+    return Sent(channel, recorded=True)

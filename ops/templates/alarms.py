@@ -212,7 +212,7 @@ def _alarms(stage: Stage) -> list[_Alarm]:
             stage,
             "retry_due",
             "retry_due-errors",
-            "`retry_due` runs and fails. Messages that could not be delivered are perhaps not retried.",
+            "`retry_due` runs and fails. Messages are perhaps not retried, or you are not told of failures.",
             "Errors",
             threshold=_LAMBDAS_RETRIES + 1,
             period=_ALL_ATTEMPTS,

@@ -172,7 +172,7 @@ def a_new_object(herald: Harness) -> dict[str, Any]:
 @contextmanager
 def no_alarm_yet(herald: Harness, unreported: int = 0) -> Iterator[None]:
     """As if the owner had not been told anything for long."""
-    herald.change("alarm#", {"notified_at": 1, "unreported": unreported})
+    herald.change("alarm#", {"quiet_until": 1, "unreported": unreported})
     try:
         yield
     finally:

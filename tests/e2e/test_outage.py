@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.logic.failure_alarm import QUIET
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.rehearsal import amount
 
@@ -28,7 +27,7 @@ def states(herald: Harness, ids: Iterable[str]) -> set[str]:
 
 
 def quiet_time_passes(herald: Harness) -> None:
-    herald.change(ALARM, {"notified_at": int(time.time()) - QUIET})
+    herald.change(ALARM, {"quiet_until": int(time.time())})
 
 
 @pytest.fixture(autouse=True)

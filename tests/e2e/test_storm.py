@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.logic.failure_alarm import QUIET
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.rehearsal import amount
 
@@ -303,7 +304,8 @@ def quiet(herald: Harness) -> Harness:
     """The stage when the owner was told of failures just now, so that no alarm's mail is among the messages'; and when
     nothing waits that other tests have sent."""
     herald.forget_what_is_due()
-    herald.change("alarm#", {"notified_at": int(time.time())})
+    herald.forget("alarm#")
+    herald.change("alarm#", {"quiet_until": int(time.time()) + QUIET})
     return herald
 
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
+from botocore.stub import Stubber
 from chalice.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from chalicelib.adapters.aws import ServiceError
 from chalicelib.adapters.last_alarm import AlarmItem
 from chalicelib.composition import override_container
-from chalicelib.errors import ChannelUnavailableError, StoreError
-from chalicelib.logic.delivery_types import Delivery, Record, State
-from chalicelib.logic.failure_alarm import QUIET
+from chalicelib.errors import AlarmError, ChannelUnavailableError, ChannelUncertainError, FunctionError, StoreError
+from chalicelib.handlers import on_failure
+from chalicelib.handlers import retry_due as scheduled_retry
+from chalicelib.logic.delivery_types import Delivery, Notifier, Record, State
+from chalicelib.logic.failure_alarm import LEASE, QUIET, Turn
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.settings import Stage
@@ -24,11 +34,16 @@ from tests.fakes import (
     InMemoryAlarms,
     InMemoryMessages,
     RecordingNotifier,
-    RecoveringNotifier,
+    RefusingNotifier,
     message,
 )
 
+Stubbed = Callable[[str], tuple[Any, Stubber]]
 TABLE = "herald-dev-messages"
+
+
+class Killed(BaseException):
+    """What Lambda does to a run: no ``except`` of Herald's sees it."""
 
 
 class NothingDue:
@@ -48,25 +63,18 @@ class NobodyRuns:
         raise AssertionError("nothing was due")
 
 
-class World:
-    """Everything around ``on_failure`` and ``retry_due``, in a stage that tells its owner by ``channels``."""
+class ToldOfFailures:
+    """Everything around ``on_failure``, in a stage that tells its owner by ``channels``."""
 
-    def __init__(self, client: Client, local: Stage, event: dict[str, Any]) -> None:
-        self.event, self.log = event, InMemoryAlarms()
-        self.channels: tuple[str, ...] = ("email",)
+    def __init__(self, local: Stage, *channels: str, **notifiers: Notifier) -> None:
+        self.stage = local._replace(alarm_channels=channels)
+        self.log: Any = InMemoryAlarms()
         self.messages = InMemoryMessages()
-        self.notifiers: dict[str, Any] = {"email": RecordingNotifier()}
-        self._client, self._local = client, local
-
-    @property
-    def told(self) -> list[Notification]:
-        """What the owner got by mail."""
-        found: list[Notification] = self.notifiers["email"].delivered
-        return found
+        self.notifiers = notifiers
 
     def at(self, now: int) -> FakeContainer:
         return FakeContainer(
-            self._local._replace(alarm_channels=self.channels),
+            self.stage,
             messages=self.messages,
             notifiers=self.notifiers,
             alarm_log=self.log,
@@ -75,86 +83,159 @@ class World:
             now=now,
         )
 
-    def fails(self, now: int = NOW) -> None:
-        """Have ``on_failure`` hear of a failure."""
-        with override_container(self.at(now)):
-            self._client.lambda_.invoke("on_failure", self.event)
-
-    def retries(self, now: int) -> None:
-        """Let the scheduled retry come."""
-        event = self._client.events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
-        with override_container(self.at(now)):
-            self._client.lambda_.invoke("retry_due", event)
-
 
 @pytest.fixture
 def event(root: Path) -> dict[str, Any]:
     """A failure as Lambda puts it on the bus."""
     found: dict[str, Any] = json.loads((root / "tests/contract/samples/failure.json").read_text(encoding="utf-8"))
-    kind = {"kind": {"Type": "String", "Value": "contact"}}
-    sns = {"MessageId": "sns-1", "Message": message("id-1", message="MARKER").serialize(), "MessageAttributes": kind}
+    one = message("id-1", message="MARKER")
+    sns = {
+        "MessageId": "sns-1",
+        "Message": one.serialize(),
+        "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
+    }
     found["detail"]["requestPayload"] = {"Records": [{"Sns": sns}]}
     return found
 
 
-@pytest.fixture
-def world(client: Client, local: Stage, event: dict[str, Any]) -> World:
-    return World(client, local, event)
+def numbered(event: dict[str, Any], number: int) -> dict[str, Any]:
+    """A failure of its own, as EventBridge gives each event an id."""
+    return {**event, "id": f"event-{number}"}
 
 
-def test_the_first_failure_is_told_at_once_and_those_after_it_together(world: World) -> None:
+def test_the_first_failure_is_told_at_once_and_those_after_it_together(
+    client: Client, local: Stage, event: dict[str, Any]
+) -> None:
+    owner = RecordingNotifier()
+    world = ToldOfFailures(local, "email", email=owner)
     for seconds in range(4):
-        world.fails(NOW + seconds)
-    (told,) = world.told
+        with override_container(world.at(NOW + seconds)):
+            client.lambda_.invoke("on_failure", numbered(event, seconds))
+    (told,) = owner.delivered
     assert told.message.splitlines() == [
         "A message is not delivered: RetriesExhausted.",
         "It is stored. Channels that still wait are tried again.",
         "Message id-1",
     ]
-    world.fails(NOW + QUIET)
-    assert len(world.told) == 2
-    assert "3 more since the last alarm." in world.told[1].message
-    assert not any("MARKER" in told.message + told.title for told in world.told)
+    with override_container(world.at(NOW + QUIET)):
+        client.lambda_.invoke("on_failure", event)
+    assert len(owner.delivered) == 2
+    assert "3 more since the last alarm." in owner.delivered[1].message
+    assert not any("MARKER" in told.message + told.title for told in owner.delivered)
 
 
-def test_what_was_rejected_is_logged_and_rings_nobody(world: World, log: Any) -> None:
+def test_what_was_rejected_is_logged_and_rings_nobody(
+    client: Client, local: Stage, event: dict[str, Any], log: Any
+) -> None:
     result = {"source": "herald.notification", "action": "rejected", "message": {"id": "sns-1"}}
-    world.event["detail"] |= {"requestContext": {"condition": "Success"}, "responsePayload": result}
-    world.fails()
+    event["detail"] |= {"requestContext": {"condition": "Success"}, "responsePayload": result}
+    owner = RecordingNotifier()
+    world = ToldOfFailures(local, "email", email=owner)
+    with override_container(world.at(NOW)):
+        client.lambda_.invoke("on_failure", event)
     line = log.line("Notification rejected")
     assert (line["level"], line["message_id"]) == ("WARNING", "sns-1")
-    assert world.told == []
-    assert world.log.unreported(NOW + QUIET, QUIET) == 0
+    assert owner.delivered == []
+    assert (world.log.waiting, world.log.quiet_until) == (0, 0)
 
 
-def test_what_nobody_has_told_the_scheduled_retry_tells(world: World) -> None:
-    for _ in range(3):
-        world.fails()
+def test_what_nobody_has_told_the_scheduled_retry_tells(client: Client, local: Stage, event: dict[str, Any]) -> None:
+    owner = RecordingNotifier()
+    world = ToldOfFailures(local, "email", email=owner)
+    with override_container(world.at(NOW)):
+        for number in range(3):
+            client.lambda_.invoke("on_failure", numbered(event, number))
     for now in (NOW + QUIET - 1, NOW + QUIET, NOW + QUIET + 1):
-        world.retries(now)
-    assert [told.message for told in world.told[1:]] == [
+        with override_container(world.at(now)):
+            retry_due(client)
+    assert [told.message for told in owner.delivered[1:]] == [
         "2 more failures since the last alarm. Channels that still wait are tried again."
     ]
 
 
-def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(world: World) -> None:
-    phone = RecordingNotifier()
-    world.channels, world.notifiers["pushover"] = ("pushover", "email"), phone
+def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
+    client: Client, local: Stage, event: dict[str, Any]
+) -> None:
+    phone, mail = RecordingNotifier(), RecordingNotifier()
+    world = ToldOfFailures(local, "pushover", "email", pushover=phone, email=mail)
     world.messages.add(message("id-1"), Record("request-1", {"pushover": Delivery(State.WAITING, 3)}))
-    world.fails()
-    assert (len(phone.delivered), len(world.told)) == (0, 1)
+    with override_container(world.at(NOW)):
+        client.lambda_.invoke("on_failure", event)
+    assert (len(phone.delivered), len(mail.delivered)) == (0, 1)
 
 
-def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(world: World) -> None:
-    world.notifiers["email"] = RecoveringNotifier(ChannelUnavailableError("down"))
-    with pytest.raises(ChannelUnavailableError):
-        world.fails()
-    world.fails(NOW + 60)
-    (told,) = world.told
-    assert "more since" not in told.message
+def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
+    client: Client, local: Stage, event: dict[str, Any]
+) -> None:
+    world = ToldOfFailures(local, "email", email=RefusingNotifier(ChannelUnavailableError("down")))
+    with override_container(world.at(NOW)), pytest.raises(ChannelUnavailableError):
+        client.lambda_.invoke("on_failure", event)
+    owner = RecordingNotifier()
+    world.notifiers = {"email": owner}
+    with override_container(world.at(NOW + 60)):
+        client.lambda_.invoke("on_failure", event)
+    assert len(owner.delivered) == 1
+    assert "more since" not in owner.delivered[0].message
 
 
-def test_a_table_that_can_not_be_read_forgets_no_failure(world: World) -> None:
+@pytest.mark.parametrize(("wait", "tries"), [(None, [True, True, True]), (3600, [True, False, False])])
+@pytest.mark.parametrize("function", ["on_failure", "retry_due"])
+def test_where_no_channel_works_every_attempt_of_lambdas_fails_also_those_that_ask_no_provider(
+    client: Client, local: Stage, event: dict[str, Any], function: str, wait: int | None, tries: list[bool]
+) -> None:
+    """So the event becomes a letter, and the alarm ``retry_due-errors`` sounds, of both of which CloudWatch mails."""
+    owner = RecordingNotifier()
+    world = ToldOfFailures(local, "email", email=owner)
+    world.log = AlarmItem(LocalTable(TABLE), TABLE)  # type: ignore[arg-type]
+    for number in range(2):
+        with override_container(world.at(NOW)):
+            client.lambda_.invoke("on_failure", numbered(event, number))
+    broken = RefusingNotifier(ChannelUnavailableError("token revoked", retry_after=wait))
+    world.notifiers = {"email": broken}
+    runs: dict[str, Callable[[], object]] = {
+        "on_failure": lambda: client.lambda_.invoke("on_failure", numbered(event, 2)),
+        "retry_due": lambda: retry_due(client),
+    }
+    tried = []
+    for seconds in (0, 60, 180):
+        before = broken.calls
+        with (
+            override_container(world.at(NOW + QUIET + seconds)),
+            pytest.raises((ChannelUnavailableError, AlarmError)),
+        ):
+            runs[function]()
+        tried.append(broken.calls > before)
+    assert tried == tries
+    world.notifiers = {"email": owner}
+    with override_container(world.at(NOW + QUIET + 4000)):
+        retry_due(client)
+    assert owner.delivered[1].message.startswith("1 more failures"), "what became a letter is not counted"
+
+
+def test_what_was_counted_outlives_a_run_that_was_killed(client: Client, local: Stage, event: dict[str, Any]) -> None:
+    class Hanging(RecordingNotifier):
+        def notify(self, notification: Notification) -> NoReturn:
+            raise Killed
+
+    owner = RecordingNotifier()
+    world = ToldOfFailures(local, "email", email=owner)
+    world.log = AlarmItem(LocalTable(TABLE), TABLE)  # type: ignore[arg-type]
+    for number in range(3):
+        with override_container(world.at(NOW)):
+            client.lambda_.invoke("on_failure", numbered(event, number))
+    world.notifiers = {"email": Hanging()}
+    with override_container(world.at(NOW + QUIET)), pytest.raises(Killed):
+        retry_due(client)
+    world.notifiers = {"email": owner}
+    for seconds in (LEASE - 1, LEASE, LEASE + 1):
+        with override_container(world.at(NOW + QUIET + seconds)):
+            retry_due(client)
+    assert [told.message.partition(".")[0] for told in owner.delivered[1:]] == ["2 more failures since the last alarm"]
+
+
+def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: Stage, event: dict[str, Any]) -> None:
+    owner = RecordingNotifier()
+    world = ToldOfFailures(local, "email", email=owner)
     world.log.waiting = 7
 
     class Unreadable(InMemoryMessages):
@@ -162,11 +243,12 @@ def test_a_table_that_can_not_be_read_forgets_no_failure(world: World) -> None:
             raise StoreError("Throttled")
 
     readable, world.messages = world.messages, Unreadable()
-    with pytest.raises(StoreError):
-        world.fails()
+    with override_container(world.at(NOW)), pytest.raises(StoreError):
+        client.lambda_.invoke("on_failure", event)
     world.messages = readable
-    world.fails(NOW + 60)
-    (told,) = world.told
+    with override_container(world.at(NOW + 60)):
+        client.lambda_.invoke("on_failure", event)
+    (told,) = owner.delivered
     assert "7 more since the last alarm." in told.message
 
 
@@ -176,30 +258,339 @@ def test_a_stage_without_alarm_channels_asks_for_nothing(client: Client, local: 
         client.lambda_.invoke("on_failure", event)
 
 
+def retry_due(client: Client) -> None:
+    event = {
+        "version": "0",
+        "id": "1",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": {},
+    }
+    client.lambda_.invoke("retry_due", event)
+
+
 # The item
 
 
 @pytest.fixture
-def item() -> AlarmItem:
-    return AlarmItem(LocalTable(TABLE), TABLE)  # type: ignore[arg-type]
+def table() -> LocalTable:
+    return LocalTable(TABLE)
+
+
+@pytest.fixture
+def item(table: LocalTable) -> AlarmItem:
+    return AlarmItem(table, TABLE)  # type: ignore[arg-type]
+
+
+def told(item: AlarmItem, turn: Turn | None, now: int) -> int:
+    """How many failures a turn reports, once it is over."""
+    assert turn is not None
+    item.told(turn, now + QUIET)
+    return turn.counted
 
 
 def test_a_failure_after_a_quiet_time_is_told_with_those_within_it(item: AlarmItem) -> None:
-    assert [item.failed(NOW + at, QUIET) for at in (0, 0, QUIET - 1, QUIET, QUIET + 1)] == [1, 0, 0, 3, 0]
-    assert item.failed(NOW + 2 * QUIET, QUIET) == 2
+    assert told(item, item.failed("0", NOW), NOW) == 0
+    assert [item.failed(f"{at}", NOW + at) for at in (1, QUIET - 1)] == [None, None]
+    assert told(item, item.failed("3", NOW + QUIET), NOW + QUIET) == 2
+    assert item.failed("4", NOW + QUIET + 1) is None
+    assert told(item, item.failed("5", NOW + 2 * QUIET), NOW + 2 * QUIET) == 1
 
 
 def test_what_is_untold_is_told_once_after_the_quiet_time(item: AlarmItem) -> None:
-    assert item.unreported(NOW, QUIET) == 0, "where nothing has ever failed"
-    item.failed(NOW, QUIET)
-    assert item.unreported(NOW + QUIET, QUIET) == 0, "where nothing is untold"
-    item.failed(NOW + 1, QUIET)
-    item.failed(NOW + 2, QUIET)
-    assert [item.unreported(NOW + at, QUIET) for at in (QUIET - 1, QUIET, QUIET, 3 * QUIET)] == [0, 2, 0, 0]
+    assert item.unreported(NOW) is None, "where nothing has ever failed"
+    told(item, item.failed("0", NOW), NOW)
+    assert item.unreported(NOW + QUIET) is None, "where nothing is untold"
+    item.failed("1", NOW + 1)
+    item.failed("2", NOW + 2)
+    assert item.unreported(NOW + QUIET - 1) is None
+    assert told(item, item.unreported(NOW + QUIET), NOW + QUIET) == 2
+    assert [item.unreported(NOW + at) for at in (QUIET, 2 * QUIET, 3 * QUIET)] == [None] * 3
 
 
-def test_what_could_not_be_told_is_put_back(item: AlarmItem) -> None:
-    item.failed(NOW, QUIET)
-    item.put_back(3, NOW - QUIET)
-    item.failed(NOW - 1, QUIET)
-    assert item.unreported(NOW, QUIET) == 4
+def test_after_an_alarm_that_reached_nobody_its_event_fails_again_and_others_are_counted(item: AlarmItem) -> None:
+    turn = item.failed("0", NOW)
+    assert turn is not None
+    item.failed("1", NOW + 1)
+    item.reached_nobody(turn, NOW + 60)
+    with pytest.raises(AlarmError):
+        item.failed("0", NOW + 59)
+    with pytest.raises(AlarmError):
+        item.unreported(NOW + 59)
+    assert [item.failed("2", NOW + 59) for _ in range(2)] == [None, None], "its second attempt was counted before"
+    turn = item.failed("0", NOW + 60)
+    with pytest.raises(AlarmError):
+        item.failed("0", NOW + 61)
+    assert told(item, turn, NOW + 62) == 2
+    assert item.failed("0", NOW + 63) is None, "the owner has heard since"
+    turn = item.unreported(NOW + 62 + QUIET)
+    assert turn is not None
+    item.reached_nobody(turn, NOW + 2 * QUIET)
+    with pytest.raises(AlarmError):
+        item.unreported(NOW + 2 * QUIET - 1)
+    assert item.failed("3", NOW + 2 * QUIET - 1) is None
+    assert told(item, item.unreported(NOW + 2 * QUIET), NOW) == 2
+
+
+def test_where_all_events_became_letters_the_scheduled_retry_has_nothing_to_tell(item: AlarmItem) -> None:
+    turn = item.failed("0", NOW)
+    assert turn is not None
+    item.reached_nobody(turn, NOW + 60)
+    assert [item.unreported(NOW + at) for at in (1, 60)] == [None, None]
+
+
+def test_while_one_run_tells_what_fails_is_counted_for_the_next(item: AlarmItem) -> None:
+    turn = item.failed("0", NOW)
+    assert (item.failed("1", NOW), item.unreported(NOW)) == (None, None)
+    assert told(item, turn, NOW) == 0
+    assert told(item, item.unreported(NOW + QUIET), NOW) == 1
+
+
+def test_the_turn_of_a_run_that_was_killed_passes_to_another_and_can_end_no_more(
+    item: AlarmItem, table: LocalTable
+) -> None:
+    killed = item.failed("0", NOW)
+    assert killed is not None
+    item.failed("1", NOW + LEASE - 1)
+    turn = item.failed("0", NOW + LEASE)
+    assert turn is not None
+    before = table.item("alarm#")
+    item.told(killed, NOW + QUIET)
+    item.reached_nobody(killed, NOW + QUIET)
+    assert table.item("alarm#") == before
+    assert told(item, turn, NOW) == 1
+
+
+def test_every_write_is_safe_to_repeat_where_its_answer_was_lost(item: AlarmItem, table: LocalTable) -> None:
+    """As the client does, which makes two attempts."""
+    again = True
+
+    def repeat(operation: str, request: dict[str, Any]) -> None:
+        nonlocal again
+        again = not again
+        if not again:
+            with suppress(ServiceError):
+                table.update_item(**request)
+
+    table.before_call = repeat
+    assert told(item, item.failed("0", NOW), NOW) == 0
+    assert [item.failed(f"{number}", NOW + 1) for number in (1, 2)] == [None, None]
+    turn = item.unreported(NOW + QUIET)
+    assert turn is not None
+    assert turn.counted == 2
+    item.reached_nobody(turn, NOW + QUIET + 60)
+    assert told(item, item.failed("3", NOW + QUIET + 60), NOW + QUIET) == 2
+    assert item.unreported(NOW + 3 * QUIET) is None
+
+
+@pytest.mark.parametrize("call", ["failed", "unreported", "told", "reached_nobody"])
+def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed, call: str) -> None:
+    dynamodb, stub = stubbed("dynamodb")
+    stub.add_client_error("update_item", "AccessDeniedException")
+    given = {"failed": ["event-1"], "unreported": []}.get(call, [Turn("run", 1)])
+    with pytest.raises(StoreError, match="AccessDeniedException"):
+        getattr(AlarmItem(dynamodb, TABLE), call)(*given, NOW)
+
+
+# Whatever the world does
+
+
+class Fault(NamedTuple):
+    """What happens at one call of a run, of the table or a notifier."""
+
+    kind: str
+    """``killed``; ``refused`` by the table; ``lost``: done, but the answer is an error; ``repeated`` by the client, as
+    the first answer was lost; ``overtaken`` by a whole run for another failure."""
+    at: int
+
+
+class Step(NamedTuple):
+    what: str
+    """``failure``; ``lambda``: runs the oldest event again; ``schedule``."""
+    seconds: int
+    """That pass before."""
+    fault: Fault | None
+    channels: tuple[str, str]
+    """What each provider does."""
+
+
+class Run:
+    def __init__(self, event: str = "") -> None:
+        self.event = event
+        self.rang: int | None = None
+        """How many counted failures it reported, if it rang."""
+
+
+class AlarmWorld(LocalTable):
+    """Runs ``on_failure`` and ``retry_due`` with the real item, and knows of each failure what became of it."""
+
+    def __init__(self, local: Stage, event: dict[str, Any]) -> None:
+        super().__init__(TABLE)
+        self.before_call = self.meet_fault
+        self.event = event
+        self.now = NOW
+        self.queue: list[tuple[int, str, int]] = []
+        """When Lambda runs which event again, and how often it has."""
+        self.waiting: list[str] = []
+        self.told: set[str] = set()
+        self.letters: set[str] = set()
+        self.rang: list[int] = []
+        self.number = 0
+        self.runs: list[Run] = []
+        self.fault: Fault | None = None
+        self.call = 0
+        self.channels = ("works", "works")
+        notifiers = {name: _Channel(self, index) for index, name in enumerate(("a", "b"))}
+        self.composition = ToldOfFailures(local, *notifiers, **notifiers)
+        self.composition.log = AlarmItem(self, TABLE)  # type: ignore[arg-type]
+
+    def take(self, step: Step) -> None:
+        self.now += step.seconds
+        self.channels, self.fault, self.call = step.channels, step.fault, 0
+        match step.what:
+            case "failure":
+                self.fail()
+            case "lambda" if self.queue:
+                due, event, runs = self.queue.pop(0)
+                self.now = max(self.now, due)
+                self.fail(event, runs)
+            case "schedule":
+                if self.run(Run(), scheduled_retry.handle) and self.waiting and "telling" not in self.item("alarm#"):
+                    assert self.now - self.rang[-1] < QUIET, "no alarm of CloudWatch will sound"
+        self.fault = None
+        known = {*self.told, *self.waiting, *self.letters, *(event for _, event, _ in self.queue)}
+        assert len(known) == self.number, "a failure was forgotten"
+
+    def fail(self, event: str = "", runs: int = 0) -> None:
+        if not event:
+            self.number += 1
+            event = f"event-{self.number}"
+        if self.run(Run(event), lambda: on_failure.handle({**self.event, "id": event})):
+            assert event in self.told or event in self.waiting, "its event is gone, and nobody was told"
+        elif runs == 2:
+            self.letters.add(event)
+        else:
+            self.queue.append((self.now + 60, event, runs + 1))
+
+    def run(self, run: Run, handle: Callable[[], None]) -> bool:
+        """Whether it ended well."""
+        self.runs.append(run)
+        try:
+            with override_container(self.composition.at(self.now)):
+                handle()
+        except (Killed, StoreError, AlarmError, FunctionError):
+            return False
+        finally:
+            self.runs.pop()
+        return True
+
+    def meet_fault(self, operation: str, request: dict[str, Any]) -> None:
+        self.call += 1
+        fault = self.fault
+        if fault is None or fault.at > self.call:
+            return
+        self.fault = None
+        match fault.kind:
+            case "killed":
+                raise Killed
+            case "overtaken":
+                self.fail()
+            case _ if request:
+                if fault.kind != "refused":
+                    with suppress(ServiceError):
+                        self.update_item(**request)
+                if fault.kind != "repeated":
+                    raise ServiceError("InternalServerError", 500, fields={})
+
+    def update_item(self, **request: Any) -> Any:
+        try:
+            return super().update_item(**request)
+        finally:
+            run = self.runs[-1]
+            more = self.unreported() - len(self.waiting)
+            if more > 0:
+                self.waiting.append(run.event)
+            elif more < 0:
+                assert run.rang == -more, "failures were taken from the count that were not reported"
+                self.told.update(self.waiting[:-more])
+                del self.waiting[:-more]
+
+    def unreported(self) -> int:
+        return int(self.item("alarm#").get("unreported", {"N": "0"})["N"])
+
+    def ring(self, alarm: Notification) -> None:
+        number = re.search(r"(\d+) more", alarm.message)
+        run = self.runs[-1]
+        run.rang = int(number[1]) if number else 0
+        self.rang.append(self.now)
+        if run.event:
+            self.told.add(run.event)
+
+
+class _Channel(RecordingNotifier):
+    def __init__(self, world: AlarmWorld, index: int) -> None:
+        super().__init__()
+        self.world, self.index = world, index
+
+    def notify(self, notification: Notification) -> str:
+        self.world.meet_fault("notify", {})
+        match self.world.channels[self.index]:
+            case "down":
+                raise ChannelUnavailableError("down")
+            case "for an hour":
+                raise ChannelUnavailableError("down", retry_after=3600)
+            case "uncertain":
+                self.world.ring(notification)
+                raise ChannelUncertainError("?")
+        self.world.ring(notification)
+        return "reference"
+
+
+CHANNELS = st.sampled_from(["works", "works", "down", "for an hour", "uncertain"])
+
+
+def steps(faults: list[str], channels: st.SearchStrategy[tuple[str, str]]) -> st.SearchStrategy[list[Step]]:
+    fault = st.none() | st.builds(Fault, st.sampled_from(faults), st.integers(1, 5))
+    seconds = st.sampled_from([0, 0, 1, 44, 60, 300, QUIET, 3600])
+    return st.lists(
+        st.builds(Step, st.sampled_from(["failure", "failure", "lambda", "schedule"]), seconds, fault, channels),
+        min_size=5,
+        max_size=30,
+    )
+
+
+ANYTHING = steps(["killed", "refused", "lost", "repeated", "overtaken"], st.tuples(CHANNELS, CHANNELS))
+ONE_WORKS = steps(
+    ["repeated", "overtaken"], st.sampled_from([("works", "down"), ("down", "works"), ("for an hour", "works")])
+)
+SLOW = settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@SLOW
+@given(ANYTHING)
+def test_whatever_happens_each_failure_is_told_or_counted_or_its_event_is_kept(
+    local: Stage, event: dict[str, Any], taken: list[Step]
+) -> None:
+    world = AlarmWorld(local, event)
+    for step in taken:
+        world.take(step)
+    for _ in range(2 * len(taken) + 2):
+        world.take(Step("lambda" if world.queue else "schedule", 3600, None, ("works", "works")))
+    assert not world.waiting
+    assert len(world.told | world.letters) == world.number
+
+
+@SLOW
+@given(ONE_WORKS)
+def test_while_a_channel_works_and_no_run_is_killed_the_owner_is_rung_once_in_a_quiet_time(
+    local: Stage, event: dict[str, Any], taken: list[Step]
+) -> None:
+    world = AlarmWorld(local, event)
+    for step in taken:
+        world.take(step)
+    assert all(later - earlier >= QUIET for earlier, later in pairwise(world.rang))
+    assert not world.letters

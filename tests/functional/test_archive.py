@@ -74,7 +74,7 @@ def test_a_message_whose_fields_are_gone_is_shown_without_them(there: LocalTable
 
 def test_what_is_no_message_is_not_shown_as_one(there: LocalTable) -> None:
     add(there, message("id-1"))
-    AlarmItem(there, stage().table).failed(NOW, 60)  # type: ignore[arg-type]
+    AlarmItem(there, stage().table).failed("event-1", NOW)  # type: ignore[arg-type]
     recent = RecentTable(there, stage().table, Clock())  # type: ignore[arg-type]
     recent.claim_first("content#1", "id-1", NOW, 60)
     recent.count("default#1", "id-1", NOW, 60, 5)

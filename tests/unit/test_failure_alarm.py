@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.errors import ChannelRejectedError, ChannelUnavailableError, ChannelUncertainError
+from chalicelib.errors import (
+    AlarmError,
+    ChannelRejectedError,
+    ChannelUnavailableError,
+    ChannelUncertainError,
+    StoreError,
+)
+from chalicelib.functions import FUNCTIONS
 from chalicelib.logic import failure_alarm
 from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.failure_alarm import BEFORE_LAMBDAS_RETRY, QUIET, Turn
 from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.outcome_event import RunOutcome
@@ -21,6 +29,7 @@ RECORD = Record(
     },
 )
 WHAT = failure_alarm.from_count(2, NOW)
+TURN = Turn("run", 0)
 DOWN = ChannelUnavailableError("down")
 
 
@@ -64,7 +73,9 @@ def test_what_was_counted_is_told_at_its_own_time() -> None:
 
 
 @pytest.mark.parametrize(("count", "what"), [(37, "37 messages"), (None, "messages")])
-def test_an_alarm_for_a_summary_says_of_how_many_and_goes_by_another_channel(count: int | None, what: str) -> None:
+def test_an_alarm_for_a_summary_says_of_how_many_messages_and_goes_by_another_channel(
+    count: int | None, what: str
+) -> None:
     failure = failure_alarm.Failure("summary#pushover", "retry", "Success", "undeliverable", messages=count)
     assert failure_alarm.from_failure(failure, None, 1, NOW).message.splitlines() == [
         f"A summary of {what} is not delivered: undeliverable.",
@@ -89,35 +100,70 @@ def test_a_channel_that_failed_itself_comes_last(record: Record | None, order: l
 
 def test_the_first_channel_that_takes_it_is_the_only_one() -> None:
     one, other = RecordingNotifier(), RecordingNotifier()
-    assert failure_alarm.send(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), 1, NOW, 60) == "a"
+    sent = failure_alarm.send(WHAT, ["a", "b"], {"a": one, "b": other}, InMemoryAlarms(), TURN, NOW)
+    assert sent == ("a", True)
     assert (len(one.delivered), other.delivered) == (1, [])
 
 
 @pytest.mark.parametrize("error", [DOWN, ChannelRejectedError("no"), ChannelUncertainError("?")])
-def test_where_one_fails_the_next_is_tried(error: Exception) -> None:
+def test_where_one_fails_the_next_is_tried_and_a_quiet_time_begins(error: Exception) -> None:
     other, log = RecordingNotifier(), InMemoryAlarms()
-    assert failure_alarm.send(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, 1, NOW, 60) == "b"
-    assert (other.delivered, log.waiting) == ([WHAT], 0)
+    log.waiting = 3
+    turn = log.unreported(NOW)
+    assert turn is not None
+    sent = failure_alarm.send(WHAT, ["a", "b"], {"a": RefusingNotifier(error), "b": other}, log, turn, NOW)
+    assert (sent.channel, other.delivered) == ("b", [WHAT])
+    assert (log.waiting, log.quiet_until) == (0, NOW + QUIET)
 
 
-@pytest.mark.parametrize(("said", "wait"), [(None, 60), (5, 60), (3600, 3600)])
-def test_where_all_fail_nothing_is_forgotten_and_the_pause_is_the_providers(said: int | None, wait: int) -> None:
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [
+        ([None], 45),
+        ([5], 45),
+        ([3600], 3600),
+        ([30, 86400], 45),
+        ([86400, 60], 60),
+        ([3600, None], 45),
+    ],
+)
+def test_where_all_fail_nothing_is_forgotten_and_the_providers_are_left_alone_until_one_may_work(
+    said: list[int | None], wait: int
+) -> None:
     log = InMemoryAlarms()
-    assert log.failed(NOW, failure_alarm.QUIET) == 1
-    down = RefusingNotifier(ChannelUnavailableError("down", retry_after=said))
+    log.waiting = 3
+    turn = log.unreported(NOW)
+    assert turn is not None
+    notifiers = {f"{i}": RefusingNotifier(ChannelUnavailableError("d", retry_after=x)) for i, x in enumerate(said)}
     with pytest.raises(ChannelUnavailableError):
-        failure_alarm.send(WHAT, ["a"], {"a": down}, log, 3, NOW, 60)
-    assert log.unreported(NOW + wait - 1, failure_alarm.QUIET) == 0
-    assert log.unreported(NOW + wait, failure_alarm.QUIET) == 3
+        failure_alarm.send(WHAT, [*notifiers], notifiers, log, turn, NOW)
+    assert (log.waiting, log.quiet_until) == (3, NOW + wait)
+    with pytest.raises(AlarmError):
+        log.unreported(NOW + wait - 1)
+    assert log.unreported(NOW + wait) == Turn("run", 3)
+
+
+def test_a_second_attempt_comes_after_the_wait_and_a_turn_is_as_long_as_its_run() -> None:
+    assert BEFORE_LAMBDAS_RETRY < 60, "Lambda's first retry comes after a minute"
+    timeouts = {spec.timeout for spec in FUNCTIONS if spec.name in ("on_failure", "retry_due")}
+    assert timeouts == {failure_alarm.LEASE}
 
 
 def test_what_may_have_rung_is_not_rung_again_and_again() -> None:
     log = InMemoryAlarms()
     notifiers = {"a": RefusingNotifier(ChannelUncertainError("?")), "b": RefusingNotifier(DOWN)}
-    assert failure_alarm.send(WHAT, ["a", "b"], notifiers, log, 3, NOW, 60) == "a"
-    assert log.waiting == 0
+    assert failure_alarm.send(WHAT, ["a", "b"], notifiers, log, TURN, NOW).channel == "a"
+    assert (log.unheard, log.quiet_until) == (None, NOW + QUIET)
+
+
+def test_what_the_owner_has_heard_is_no_error_that_lambda_would_retry() -> None:
+    class Refusing(InMemoryAlarms):
+        def told(self, turn: Turn, quiet_until: int) -> None:
+            raise StoreError("Throttled")
+
+    assert failure_alarm.send(WHAT, ["a"], {"a": RecordingNotifier()}, Refusing(), TURN, NOW) == ("a", False)
 
 
 def test_an_alarm_without_any_channel_is_a_mistake_that_shows() -> None:
     with pytest.raises(ValueError, match=r"^there is no channel to notify the owner by$"):
-        failure_alarm.send(WHAT, [], {}, InMemoryAlarms(), 1, NOW, 60)
+        failure_alarm.send(WHAT, [], {}, InMemoryAlarms(), TURN, NOW)
