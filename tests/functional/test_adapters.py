@@ -46,6 +46,7 @@ from chalicelib.functions import FUNCTIONS
 from chalicelib.logic.canary_arrival import Canary
 from chalicelib.logic.delivery import CLAIM_SECONDS
 from chalicelib.logic.delivery_types import Delivery, Record, State
+from chalicelib.logic.failure_alarm import Turn
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
 from chalicelib.logic.spam import NOTHING_FOUND, HoldReason, Verdict
@@ -294,8 +295,9 @@ REFUSED: list[tuple[str, Callable[[Any], object]]] = [
     ("update_item", lambda client: table(client).hold("id-1", "id-0")),
     ("get_item", lambda client: MessageArchive(client, stage(), lambda: NOW).get("id-1")),
     ("query", lambda client: MessageArchive(client, stage(), lambda: NOW).page(Wanted("default"))),
-    ("update_item", lambda client: AlarmItem(client, TABLE).failed(NOW, 60)),
-    ("update_item", lambda client: AlarmItem(client, TABLE).unreported(NOW, 60)),
+    ("update_item", lambda client: AlarmItem(client, TABLE).failed("event-1", NOW)),
+    ("update_item", lambda client: AlarmItem(client, TABLE).unreported(NOW)),
+    ("update_item", lambda client: AlarmItem(client, TABLE).told(Turn("run", 1), NOW)),
     ("put_item", lambda client: CanaryItem(client, TABLE).record_arrival(Canary("canary-1", NOW), NOW)),
     ("get_item", lambda client: DigestItems(client, TABLE).reported_until("default")),
     ("update_item", lambda client: DigestItems(client, TABLE).claim("default", None, NOW)),

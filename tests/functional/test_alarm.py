@@ -387,15 +387,6 @@ def test_every_write_is_safe_to_repeat_where_its_answer_was_lost(item: AlarmItem
     assert item.unreported(NOW + 3 * QUIET) is None
 
 
-@pytest.mark.parametrize("call", ["failed", "unreported", "told", "reached_nobody"])
-def test_a_table_that_refuses_is_a_store_error(stubbed: Stubbed, call: str) -> None:
-    dynamodb, stub = stubbed("dynamodb")
-    stub.add_client_error("update_item", "AccessDeniedException")
-    given = {"failed": ["event-1"], "unreported": []}.get(call, [Turn("run", 1)])
-    with pytest.raises(StoreError, match="AccessDeniedException"):
-        getattr(AlarmItem(dynamodb, TABLE), call)(*given, NOW)
-
-
 # Whatever the world does
 
 
