@@ -193,7 +193,9 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     const data = new FormData(element);
     if (button?.name) data.append(button.name, button.value);
     const url = (button?.getAttribute("formaction") ?? form.getAttribute("action")) || location.href;
-    const content = JSON.stringify([url, ...data]);
+    // A captcha's token is another each time, and no part of what was written.
+    const words = [...data].filter(([name]) => !/^altcha$|captcha|turnstile/.test(name));
+    const content = JSON.stringify([url, ...words]);
     if (!attempts.has(content)) {
       touched();
       attempts.set(content, { seconds: ((performance.now() - started) / 1000).toFixed(1) });

@@ -151,6 +151,27 @@ def test_a_message_whose_answer_was_lost_is_sent_again_and_rings_once(visitor: V
     assert len(herald.pushes(word)) == 1
 
 
+PUT = """([name, value]) => {
+  const form = document.forms[0], hidden = Object.assign(document.createElement("input"), { type: "hidden", name });
+  (form.elements[name] ?? form.appendChild(hidden)).value = value;
+}"""
+"""Sets a field as the widget of a captcha does."""
+
+
+@pytest.mark.parametrize("field", ["cf-turnstile-response", "h-captcha-response", "g-recaptcha-response", "altcha"])
+def test_the_same_message_with_a_fresh_token_of_a_captcha_is_the_same(visitor: Visitor, field: str) -> None:
+    page = visitor.visit()
+    page.route(visitor.action, lambda route: route.abort())
+    write(page, "the same")
+    for number in (1, 2):
+        page.evaluate(PUT, [field, f"token {number}"])
+        button(page).click()
+        expect(status(page)).to_have_text(LOST)
+        expect(button(page)).not_to_have_attribute("aria-disabled", "true")
+    assert [posted(request)[field] for request in visitor.sent] == ["token 1", "token 2"]
+    assert len(set(visitor.keys())) == 1
+
+
 def test_changed_words_are_another_message_and_the_old_ones_again_are_the_old(visitor: Visitor) -> None:
     page = visitor.visit()
     page.route(visitor.action, lambda route: route.abort())
