@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import pairwise
+from functools import partial
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
-from botocore.stub import Stubber
 from chalice.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,9 +20,7 @@ from chalicelib.adapters.aws import ServiceError
 from chalicelib.adapters.last_alarm import AlarmItem
 from chalicelib.composition import override_container
 from chalicelib.errors import AlarmError, ChannelUnavailableError, ChannelUncertainError, FunctionError, StoreError
-from chalicelib.handlers import on_failure
-from chalicelib.handlers import retry_due as scheduled_retry
-from chalicelib.logic.delivery_types import Delivery, Notifier, Record, State
+from chalicelib.logic.delivery_types import Delivery, Record, State
 from chalicelib.logic.failure_alarm import LEASE, QUIET, Turn
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.retry_due import DueMessage
@@ -38,7 +36,6 @@ from tests.fakes import (
     message,
 )
 
-Stubbed = Callable[[str], tuple[Any, Stubber]]
 TABLE = "herald-dev-messages"
 
 
@@ -63,18 +60,31 @@ class NobodyRuns:
         raise AssertionError("nothing was due")
 
 
-class ToldOfFailures:
-    """Everything around ``on_failure``, in a stage that tells its owner by ``channels``."""
+class World:
+    """Everything around ``on_failure`` and ``retry_due``, in a stage that tells its owner by ``channels``."""
 
-    def __init__(self, local: Stage, *channels: str, **notifiers: Notifier) -> None:
-        self.stage = local._replace(alarm_channels=channels)
+    def __init__(self, client: Client, local: Stage, event: dict[str, Any]) -> None:
+        self.event = event
         self.log: Any = InMemoryAlarms()
+        self.channels: tuple[str, ...] = ("email",)
         self.messages = InMemoryMessages()
-        self.notifiers = notifiers
+        self.mail = RecordingNotifier()
+        self.told = self.mail.delivered
+        self.notifiers: dict[str, Any] = {"email": self.mail}
+        self._client, self._local, self._ids = client, local, count()
 
-    def at(self, now: int) -> FakeContainer:
-        return FakeContainer(
-            self.stage,
+    def fails(self, now: int = NOW, event: str = "") -> None:
+        """Have ``on_failure`` hear of a failure: one of its own, or that of the event with this id."""
+        self._invoke("on_failure", self.event | {"id": event or f"own-{next(self._ids)}"}, now)
+
+    def retries(self, now: int) -> None:
+        """Let the scheduled retry come."""
+        event = self._client.events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
+        self._invoke("retry_due", event, now)
+
+    def _invoke(self, function: str, event: dict[str, Any], now: int) -> None:
+        container = FakeContainer(
+            self._local._replace(alarm_channels=self.channels),
             messages=self.messages,
             notifiers=self.notifiers,
             alarm_log=self.log,
@@ -82,198 +92,23 @@ class ToldOfFailures:
             destined=NobodyRuns(),
             now=now,
         )
+        with override_container(container):
+            self._client.lambda_.invoke(function, event)
 
 
 @pytest.fixture
 def event(root: Path) -> dict[str, Any]:
     """A failure as Lambda puts it on the bus."""
     found: dict[str, Any] = json.loads((root / "tests/contract/samples/failure.json").read_text(encoding="utf-8"))
-    one = message("id-1", message="MARKER")
-    sns = {
-        "MessageId": "sns-1",
-        "Message": one.serialize(),
-        "MessageAttributes": {"kind": {"Type": "String", "Value": "contact"}},
-    }
+    kind = {"kind": {"Type": "String", "Value": "contact"}}
+    sns = {"MessageId": "sns-1", "Message": message("id-1", message="MARKER").serialize(), "MessageAttributes": kind}
     found["detail"]["requestPayload"] = {"Records": [{"Sns": sns}]}
     return found
 
 
-def numbered(event: dict[str, Any], number: int) -> dict[str, Any]:
-    """A failure of its own, as EventBridge gives each event an id."""
-    return {**event, "id": f"event-{number}"}
-
-
-def test_the_first_failure_is_told_at_once_and_those_after_it_together(
-    client: Client, local: Stage, event: dict[str, Any]
-) -> None:
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
-    for seconds in range(4):
-        with override_container(world.at(NOW + seconds)):
-            client.lambda_.invoke("on_failure", numbered(event, seconds))
-    (told,) = owner.delivered
-    assert told.message.splitlines() == [
-        "A message is not delivered: RetriesExhausted.",
-        "It is stored. Channels that still wait are tried again.",
-        "Message id-1",
-    ]
-    with override_container(world.at(NOW + QUIET)):
-        client.lambda_.invoke("on_failure", event)
-    assert len(owner.delivered) == 2
-    assert "3 more since the last alarm." in owner.delivered[1].message
-    assert not any("MARKER" in told.message + told.title for told in owner.delivered)
-
-
-def test_what_was_rejected_is_logged_and_rings_nobody(
-    client: Client, local: Stage, event: dict[str, Any], log: Any
-) -> None:
-    result = {"source": "herald.notification", "action": "rejected", "message": {"id": "sns-1"}}
-    event["detail"] |= {"requestContext": {"condition": "Success"}, "responsePayload": result}
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
-    with override_container(world.at(NOW)):
-        client.lambda_.invoke("on_failure", event)
-    line = log.line("Notification rejected")
-    assert (line["level"], line["message_id"]) == ("WARNING", "sns-1")
-    assert owner.delivered == []
-    assert (world.log.waiting, world.log.quiet_until) == (0, 0)
-
-
-def test_what_nobody_has_told_the_scheduled_retry_tells(client: Client, local: Stage, event: dict[str, Any]) -> None:
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
-    with override_container(world.at(NOW)):
-        for number in range(3):
-            client.lambda_.invoke("on_failure", numbered(event, number))
-    for now in (NOW + QUIET - 1, NOW + QUIET, NOW + QUIET + 1):
-        with override_container(world.at(now)):
-            retry_due(client)
-    assert [told.message for told in owner.delivered[1:]] == [
-        "2 more failures since the last alarm. Channels that still wait are tried again."
-    ]
-
-
-def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(
-    client: Client, local: Stage, event: dict[str, Any]
-) -> None:
-    phone, mail = RecordingNotifier(), RecordingNotifier()
-    world = ToldOfFailures(local, "pushover", "email", pushover=phone, email=mail)
-    world.messages.add(message("id-1"), Record("request-1", {"pushover": Delivery(State.WAITING, 3)}))
-    with override_container(world.at(NOW)):
-        client.lambda_.invoke("on_failure", event)
-    assert (len(phone.delivered), len(mail.delivered)) == (0, 1)
-
-
-def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(
-    client: Client, local: Stage, event: dict[str, Any]
-) -> None:
-    world = ToldOfFailures(local, "email", email=RefusingNotifier(ChannelUnavailableError("down")))
-    with override_container(world.at(NOW)), pytest.raises(ChannelUnavailableError):
-        client.lambda_.invoke("on_failure", event)
-    owner = RecordingNotifier()
-    world.notifiers = {"email": owner}
-    with override_container(world.at(NOW + 60)):
-        client.lambda_.invoke("on_failure", event)
-    assert len(owner.delivered) == 1
-    assert "more since" not in owner.delivered[0].message
-
-
-@pytest.mark.parametrize(("wait", "tries"), [(None, [True, True, True]), (3600, [True, False, False])])
-@pytest.mark.parametrize("function", ["on_failure", "retry_due"])
-def test_where_no_channel_works_every_attempt_of_lambdas_fails_also_those_that_ask_no_provider(
-    client: Client, local: Stage, event: dict[str, Any], function: str, wait: int | None, tries: list[bool]
-) -> None:
-    """So the event becomes a letter, and the alarm ``retry_due-errors`` sounds, of both of which CloudWatch mails."""
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
-    world.log = AlarmItem(LocalTable(TABLE), TABLE)  # type: ignore[arg-type]
-    for number in range(2):
-        with override_container(world.at(NOW)):
-            client.lambda_.invoke("on_failure", numbered(event, number))
-    broken = RefusingNotifier(ChannelUnavailableError("token revoked", retry_after=wait))
-    world.notifiers = {"email": broken}
-    runs: dict[str, Callable[[], object]] = {
-        "on_failure": lambda: client.lambda_.invoke("on_failure", numbered(event, 2)),
-        "retry_due": lambda: retry_due(client),
-    }
-    tried = []
-    for seconds in (0, 60, 180):
-        before = broken.calls
-        with (
-            override_container(world.at(NOW + QUIET + seconds)),
-            pytest.raises((ChannelUnavailableError, AlarmError)),
-        ):
-            runs[function]()
-        tried.append(broken.calls > before)
-    assert tried == tries
-    world.notifiers = {"email": owner}
-    with override_container(world.at(NOW + QUIET + 4000)):
-        retry_due(client)
-    assert owner.delivered[1].message.startswith("1 more failures"), "what became a letter is not counted"
-
-
-def test_what_was_counted_outlives_a_run_that_was_killed(client: Client, local: Stage, event: dict[str, Any]) -> None:
-    class Hanging(RecordingNotifier):
-        def notify(self, notification: Notification) -> NoReturn:
-            raise Killed
-
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
-    world.log = AlarmItem(LocalTable(TABLE), TABLE)  # type: ignore[arg-type]
-    for number in range(3):
-        with override_container(world.at(NOW)):
-            client.lambda_.invoke("on_failure", numbered(event, number))
-    world.notifiers = {"email": Hanging()}
-    with override_container(world.at(NOW + QUIET)), pytest.raises(Killed):
-        retry_due(client)
-    world.notifiers = {"email": owner}
-    for seconds in (LEASE - 1, LEASE, LEASE + 1):
-        with override_container(world.at(NOW + QUIET + seconds)):
-            retry_due(client)
-    assert [told.message.partition(".")[0] for told in owner.delivered[1:]] == ["2 more failures since the last alarm"]
-
-
-def test_a_table_that_can_not_be_read_forgets_no_failure(client: Client, local: Stage, event: dict[str, Any]) -> None:
-    owner = RecordingNotifier()
-    world = ToldOfFailures(local, "email", email=owner)
-    world.log.waiting = 7
-
-    class Unreadable(InMemoryMessages):
-        def find_record(self, message_id: str) -> NoReturn:
-            raise StoreError("Throttled")
-
-    readable, world.messages = world.messages, Unreadable()
-    with override_container(world.at(NOW)), pytest.raises(StoreError):
-        client.lambda_.invoke("on_failure", event)
-    world.messages = readable
-    with override_container(world.at(NOW + 60)):
-        client.lambda_.invoke("on_failure", event)
-    (told,) = owner.delivered
-    assert "7 more since the last alarm." in told.message
-
-
-def test_a_stage_without_alarm_channels_asks_for_nothing(client: Client, local: Stage, event: dict[str, Any]) -> None:
-    """A composition without table and notifiers would fail if it were asked for one."""
-    with override_container(FakeContainer(local)):
-        client.lambda_.invoke("on_failure", event)
-
-
-def retry_due(client: Client) -> None:
-    event = {
-        "version": "0",
-        "id": "1",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": "123456789012",
-        "time": "2026-01-01T00:00:00Z",
-        "region": "eu-central-1",
-        "resources": [],
-        "detail": {},
-    }
-    client.lambda_.invoke("retry_due", event)
-
-
-# The item
+@pytest.fixture
+def world(client: Client, local: Stage, event: dict[str, Any]) -> World:
+    return World(client, local, event)
 
 
 @pytest.fixture
@@ -284,6 +119,124 @@ def table() -> LocalTable:
 @pytest.fixture
 def item(table: LocalTable) -> AlarmItem:
     return AlarmItem(table, TABLE)  # type: ignore[arg-type]
+
+
+def test_the_first_failure_is_told_at_once_and_those_after_it_together(world: World) -> None:
+    for seconds in range(4):
+        world.fails(NOW + seconds)
+    (told,) = world.told
+    assert told.message.splitlines() == [
+        "A message is not delivered: RetriesExhausted.",
+        "It is stored. Channels that still wait are tried again.",
+        "Message id-1",
+    ]
+    world.fails(NOW + QUIET)
+    assert len(world.told) == 2
+    assert "3 more since the last alarm." in world.told[1].message
+    assert not any("MARKER" in told.message + told.title for told in world.told)
+
+
+def test_what_was_rejected_is_logged_and_rings_nobody(world: World, log: Any) -> None:
+    result = {"source": "herald.notification", "action": "rejected", "message": {"id": "sns-1"}}
+    world.event["detail"] |= {"requestContext": {"condition": "Success"}, "responsePayload": result}
+    world.fails()
+    line = log.line("Notification rejected")
+    assert (line["level"], line["message_id"]) == ("WARNING", "sns-1")
+    assert world.told == []
+    assert (world.log.waiting, world.log.quiet_until) == (0, 0)
+
+
+def test_what_nobody_has_told_the_scheduled_retry_tells(world: World) -> None:
+    for _ in range(3):
+        world.fails()
+    for now in (NOW + QUIET - 1, NOW + QUIET, NOW + QUIET + 1):
+        world.retries(now)
+    assert [told.message for told in world.told[1:]] == [
+        "2 more failures since the last alarm. Channels that still wait are tried again."
+    ]
+
+
+def test_the_alarm_goes_by_a_channel_that_did_not_fail_itself(world: World) -> None:
+    phone = RecordingNotifier()
+    world.channels, world.notifiers["pushover"] = ("pushover", "email"), phone
+    world.messages.add(message("id-1"), Record("request-1", {"pushover": Delivery(State.WAITING, 3)}))
+    world.fails()
+    assert (len(phone.delivered), len(world.told)) == (0, 1)
+
+
+def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(world: World) -> None:
+    world.notifiers["email"] = RefusingNotifier(ChannelUnavailableError("down"))
+    with pytest.raises(ChannelUnavailableError):
+        world.fails(NOW, "1")
+    world.notifiers["email"] = world.mail
+    world.fails(NOW + 60, "1")
+    (told,) = world.told
+    assert "more since" not in told.message
+
+
+@pytest.mark.parametrize(("wait", "tries"), [(None, [True, True, True]), (3600, [True, False, False])])
+@pytest.mark.parametrize("function", ["on_failure", "retry_due"])
+def test_where_no_channel_works_every_attempt_of_lambdas_fails_also_those_that_ask_no_provider(
+    world: World, item: AlarmItem, function: str, wait: int | None, tries: list[bool]
+) -> None:
+    """So the event becomes a letter, and the alarm ``retry_due-errors`` sounds, of both of which CloudWatch mails."""
+    world.log = item
+    for _ in range(2):
+        world.fails()
+    world.notifiers["email"] = broken = RefusingNotifier(ChannelUnavailableError("token revoked", retry_after=wait))
+    run = partial(world.fails, event="1") if function == "on_failure" else world.retries
+    tried = []
+    for seconds in (0, 60, 180):
+        before = broken.calls
+        with pytest.raises((ChannelUnavailableError, AlarmError)):
+            run(NOW + QUIET + seconds)
+        tried.append(broken.calls > before)
+    assert tried == tries
+    world.notifiers["email"] = world.mail
+    world.retries(NOW + QUIET + 4000)
+    assert world.told[1].message.startswith("1 more failures"), "what became a letter is not counted"
+
+
+def test_what_was_counted_outlives_a_run_that_was_killed(world: World, item: AlarmItem) -> None:
+    class Hanging(RecordingNotifier):
+        def notify(self, notification: Notification) -> NoReturn:
+            raise Killed
+
+    world.log = item
+    for _ in range(3):
+        world.fails()
+    world.notifiers["email"] = Hanging()
+    with pytest.raises(Killed):
+        world.retries(NOW + QUIET)
+    world.notifiers["email"] = world.mail
+    for seconds in (LEASE - 1, LEASE, LEASE + 1):
+        world.retries(NOW + QUIET + seconds)
+    assert [told.message.partition(".")[0] for told in world.told[1:]] == ["2 more failures since the last alarm"]
+
+
+def test_a_table_that_can_not_be_read_forgets_no_failure(world: World) -> None:
+    world.log.waiting = 7
+
+    class Unreadable(InMemoryMessages):
+        def find_record(self, message_id: str) -> NoReturn:
+            raise StoreError("Throttled")
+
+    readable, world.messages = world.messages, Unreadable()
+    with pytest.raises(StoreError):
+        world.fails(NOW, "1")
+    world.messages = readable
+    world.fails(NOW + 60, "1")
+    (told,) = world.told
+    assert "7 more since the last alarm." in told.message
+
+
+def test_a_stage_without_alarm_channels_asks_for_nothing(client: Client, local: Stage, event: dict[str, Any]) -> None:
+    """A composition without table and notifiers would fail if it were asked for one."""
+    with override_container(FakeContainer(local)):
+        client.lambda_.invoke("on_failure", event)
+
+
+# The item
 
 
 def told(item: AlarmItem, turn: Turn | None, now: int) -> int:
@@ -419,10 +372,9 @@ class Run:
 class AlarmWorld(LocalTable):
     """Runs ``on_failure`` and ``retry_due`` with the real item, and knows of each failure what became of it."""
 
-    def __init__(self, local: Stage, event: dict[str, Any]) -> None:
+    def __init__(self, world: World) -> None:
         super().__init__(TABLE)
         self.before_call = self.meet_fault
-        self.event = event
         self.now = NOW
         self.queue: list[tuple[int, str, int]] = []
         """When Lambda runs which event again, and how often it has."""
@@ -435,9 +387,10 @@ class AlarmWorld(LocalTable):
         self.fault: Fault | None = None
         self.call = 0
         self.channels = ("works", "works")
-        notifiers = {name: _Channel(self, index) for index, name in enumerate(("a", "b"))}
-        self.composition = ToldOfFailures(local, *notifiers, **notifiers)
-        self.composition.log = AlarmItem(self, TABLE)  # type: ignore[arg-type]
+        self.world = world
+        world.log = AlarmItem(self, TABLE)  # type: ignore[arg-type]
+        world.channels = ("a", "b")
+        world.notifiers = {name: _Channel(self, index) for index, name in enumerate(world.channels)}
 
     def take(self, step: Step) -> None:
         self.now += step.seconds
@@ -450,7 +403,7 @@ class AlarmWorld(LocalTable):
                 self.now = max(self.now, due)
                 self.fail(event, runs)
             case "schedule":
-                if self.run(Run(), scheduled_retry.handle) and self.waiting and "telling" not in self.item("alarm#"):
+                if self.run(Run(), self.world.retries) and self.waiting and "telling" not in self.item("alarm#"):
                     assert self.now - self.rang[-1] < QUIET, "no alarm of CloudWatch will sound"
         self.fault = None
         known = {*self.told, *self.waiting, *self.letters, *(event for _, event, _ in self.queue)}
@@ -460,19 +413,18 @@ class AlarmWorld(LocalTable):
         if not event:
             self.number += 1
             event = f"event-{self.number}"
-        if self.run(Run(event), lambda: on_failure.handle({**self.event, "id": event})):
+        if self.run(Run(event), partial(self.world.fails, event=event)):
             assert event in self.told or event in self.waiting, "its event is gone, and nobody was told"
         elif runs == 2:
             self.letters.add(event)
         else:
             self.queue.append((self.now + 60, event, runs + 1))
 
-    def run(self, run: Run, handle: Callable[[], None]) -> bool:
+    def run(self, run: Run, invoke: Callable[[int], None]) -> bool:
         """Whether it ended well."""
         self.runs.append(run)
         try:
-            with override_container(self.composition.at(self.now)):
-                handle()
+            invoke(self.now)
         except (Killed, StoreError, AlarmError, FunctionError):
             return False
         finally:
@@ -563,25 +515,23 @@ SLOW = settings(max_examples=60, deadline=None, database=None, suppress_health_c
 
 @SLOW
 @given(ANYTHING)
-def test_whatever_happens_each_failure_is_told_or_counted_or_its_event_is_kept(
-    local: Stage, event: dict[str, Any], taken: list[Step]
-) -> None:
-    world = AlarmWorld(local, event)
+def test_whatever_happens_each_failure_is_told_or_counted_or_its_event_is_kept(world: World, taken: list[Step]) -> None:
+    alarms = AlarmWorld(world)
     for step in taken:
-        world.take(step)
+        alarms.take(step)
     for _ in range(2 * len(taken) + 2):
-        world.take(Step("lambda" if world.queue else "schedule", 3600, None, ("works", "works")))
-    assert not world.waiting
-    assert len(world.told | world.letters) == world.number
+        alarms.take(Step("lambda" if alarms.queue else "schedule", 3600, None, ("works", "works")))
+    assert not alarms.waiting
+    assert len(alarms.told | alarms.letters) == alarms.number
 
 
 @SLOW
 @given(ONE_WORKS)
 def test_while_a_channel_works_and_no_run_is_killed_the_owner_is_rung_once_in_a_quiet_time(
-    local: Stage, event: dict[str, Any], taken: list[Step]
+    world: World, taken: list[Step]
 ) -> None:
-    world = AlarmWorld(local, event)
+    alarms = AlarmWorld(world)
     for step in taken:
-        world.take(step)
-    assert all(later - earlier >= QUIET for earlier, later in pairwise(world.rang))
-    assert not world.letters
+        alarms.take(step)
+    assert all(later - earlier >= QUIET for earlier, later in pairwise(alarms.rang))
+    assert not alarms.letters
