@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from dataclasses import replace
+from string import ascii_letters, digits
 
 import pytest
 
@@ -16,6 +17,7 @@ from chalicelib.logic.spam import subkey
 from tests.fakes import NOW
 
 KEY = "k" * 43
+ALPHABET = f"{ascii_letters}{digits}-_+/ \n"
 LINK, SESSION = Link("pushöver", "id-1", NOW, "nonce"), Session("pushover", "secret", NOW)
 
 
@@ -51,7 +53,7 @@ GOOD = link_token(LINK, "dev", KEY)
     ("token", "said"),
     [
         *(("", "not a token"), (GOOD.replace(".", ""), "not a token"), ("ü.ü", "not a token")),
-        *((f"{'a' * MAX_TOKEN}.", "not a token"), (f"{'a' * (MAX_TOKEN - 1)}.", "not signed"), ("a.", "not base64")),
+        *((f"{'a' * MAX_TOKEN}.", "not a token"), (f"{'A' * (MAX_TOKEN - 1)}.", "not signed"), ("a.", "not base64")),
         *((f"{GOOD}!", "not base64"), (f"\n{GOOD}", "not base64")),
         (GOOD.replace("_", "/").replace("-", "+") + "==", "not base64"),
         (f"{GOOD[:-4]}AAA{GOOD[-1]}", "not signed"),
@@ -67,6 +69,18 @@ def test_what_this_stage_did_not_sign_for_this_is_refused_with_the_reason(token:
     with pytest.raises(InvalidTokenError) as caught:
         read_link(token, "dev", KEY)
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("made", [f'["link","dev","a","b",1,"{nonce}"]' for nonce in ("", "n", "no")])
+def test_a_token_has_one_text_as_a_link_is_used_up_by_it(made: str) -> None:
+    """Also where base64 has others for the same bytes: unused bits of its last character, and padding."""
+    token = signed_by_hand(made.encode())
+    others = {f"{token[: end - 1]}{other}{token[end:]}" for end in (token.index("."), len(token)) for other in ALPHABET}
+    others |= {token.replace(".", f"{pad}.") + more for pad in ("", "=", "==") for more in ("", "=", "==")}
+    assert read_link(token, "dev", KEY)
+    for other in others - {token}:
+        with pytest.raises(InvalidTokenError):
+            read_link(other, "dev", KEY)
 
 
 def test_a_token_may_be_as_long_as_it_says() -> None:
