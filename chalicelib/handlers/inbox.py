@@ -228,7 +228,7 @@ class _Inbox:
         fresh = Link(link.channel, link.message_id, now + LINK_LIFE, secrets.token_urlsafe(9))
         parameters = self._container.inbox_parameters.read()
         notification = Notification(
-            id=link.message_id or fresh.nonce,
+            id=f"fresh-{fresh.nonce}",
             title="Herald: a fresh link to your inbox",
             message="Somebody with an older link to your inbox asked for a fresh one. Was it not you? Do nothing.",
             channel=link.channel,

@@ -49,9 +49,8 @@ def _notify_owner(event_id: str, outcome: RunOutcome) -> None:
     turn = container.alarm_log.failed(event_id, now)
     if turn is None:
         return
-    # This failure is not counted: when Lambda retries the event, it comes again.
-    number = turn.counted + 1
     channels = failure_alarm.channels_for(container.stage.alarm_channels, failure, record)
-    alarm = failure_alarm.from_failure(failure, record, number, now)
+    alarm = failure_alarm.from_failure(failure, record, turn, now)
     sent = failure_alarm.send(alarm, channels, container.notifiers, container.alarm_log, turn, now)
-    logger.info("Owner notified", extra={"message_id": failure.id, "failures": number, **sent._asdict()})
+    # This failure is not counted: when Lambda retries the event, it comes again.
+    logger.info("Owner notified", extra={"message_id": failure.id, "failures": turn.counted + 1, **sent._asdict()})

@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 from chalicelib.errors import FunctionError, StoreError
 from chalicelib.logic.channel_fallback import notify_owner
 from chalicelib.logic.delivery_types import SUMMARY_PREFIX, Notifier, Record, State
+from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.outcome_event import RunOutcome
@@ -98,7 +99,7 @@ class Failure:
         return cls(outcome.message_id, outcome.kind, outcome.condition, outcome.reason, words, outcome.messages)
 
 
-def from_failure(failure: Failure, record: Record | None, number: int, now: int) -> Notification:
+def from_failure(failure: Failure, record: Record | None, turn: Turn, now: int) -> Notification:
     """Make the alarm for a failure. It holds ids, states and error classes, and nothing that a visitor typed."""
     if failure.kind == KIND_CANARY:
         title, lines = CANARY, [f"The canary did not get through: {failure.reason}."]
@@ -117,9 +118,11 @@ def from_failure(failure: Failure, record: Record | None, number: int, now: int)
         if failure.condition not in ("", "Success"):
             lines.append("It is stored. Channels that still wait are tried again.")
         lines.append(f"Message {failure.id}")
-    if number > 1:
-        lines.append(f"{number - 1} more since the last alarm.")
-    return Notification(id=f"alarm-{failure.id}"[:128], title=title, message="\n".join(lines), timestamp=now)
+    if turn.counted:
+        lines.append(f"{turn.counted} more since the last alarm.")
+    # A message or a channel can fail again. Lambda's retry of an event tells the same, unless others were counted.
+    alarm_id = f"alarm-{turn.counted}-{turn.event}"[:MAX_ID]
+    return Notification(id=alarm_id, title=title, message="\n".join(lines), timestamp=now)
 
 
 def from_count(number: int, now: int) -> Notification:

@@ -174,6 +174,29 @@ def test_an_alarm_that_nobody_took_is_an_error_and_lambdas_retry_tells_it(world:
     assert "more since" not in told.message
 
 
+def test_each_alarm_has_an_id_of_its_own_and_lambdas_retry_that_of_its_event(world: World) -> None:
+    """By it a receiver of webhooks drops what it knows: one message can fail twice, a retry may tell of more."""
+
+    class StoredAndFailed(RecordingNotifier):
+        def notify(self, notification: Notification) -> NoReturn:
+            super().notify(notification)
+            raise ChannelUnavailableError("HTTP 502")
+
+    owner = StoredAndFailed()
+    world.notifiers = {"email": owner}
+    # An event of this message, and how many were counted when it came.
+    for at, (event, counted) in enumerate([("1", 0), ("1", 0), ("2", 0), ("2", 3)]):
+        world.log.waiting = counted
+        with pytest.raises(ChannelUnavailableError):
+            world.fails(NOW + at * QUIET, event)
+    for at in (4, 5):
+        with pytest.raises(ChannelUnavailableError):
+            world.retries(NOW + at * QUIET)
+    first, again, *others = [told.id for told in owner.delivered]
+    assert first == again
+    assert len({first, *others}) == 5
+
+
 @pytest.mark.parametrize(("wait", "tries"), [(None, [True, True, True]), (3600, [True, False, False])])
 @pytest.mark.parametrize("function", ["on_failure", "retry_due"])
 def test_where_no_channel_works_every_attempt_of_lambdas_fails_also_those_that_ask_no_provider(

@@ -264,6 +264,8 @@ def test_a_link_works_once_and_a_fresh_one_goes_to_its_channel_at_most_three_tim
     assert [sent.channel for sent in container.phone.delivered] == ["phone"] * FRESH_LINKS
     token = parse_qs(urlsplit(container.phone.delivered[0].inbox).query)["token"][0]
     assert token not in "".join(str(sent) for sent in container.phone.delivered[1:]), "each is another"
+    ids = {message.id, *(sent.id for sent in container.phone.delivered)}
+    assert len(ids) == 1 + FRESH_LINKS, "a receiver of webhooks drops an id that it knows"
     assert browser.opens(container.phone.delivered[-1].inbox)["statusCode"] == 200
 
 

@@ -113,6 +113,6 @@ def test_the_function_exists_only_where_the_stage_asks_for_it() -> None:
 )
 def test_the_owner_is_told_in_the_notifiers_words(condition: str, error: str, words: str, lines: list[str]) -> None:
     failure = failure_alarm.Failure("canary-1", KIND_CANARY, condition, error, words)
-    told = failure_alarm.from_failure(failure, None, 1, NOW)
+    told = failure_alarm.from_failure(failure, None, failure_alarm.Turn("run", 0), NOW)
     assert told.title == "Herald: canary"
     assert told.message.splitlines() == [f"The canary did not get through: {error}.", *lines]

@@ -34,7 +34,7 @@ DOWN = ChannelUnavailableError("down")
 
 
 def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
-    told = failure_alarm.from_failure(FAILURE, RECORD, 1, NOW)
+    told = failure_alarm.from_failure(FAILURE, RECORD, TURN, NOW)
     assert (told.title, told.timestamp) == ("Herald: not delivered", NOW)
     assert told.message.splitlines() == [
         "A message is not delivered: DeliveryIncompleteError.",
@@ -47,15 +47,15 @@ def test_an_alarm_names_the_message_the_states_and_what_becomes_of_it() -> None:
 
 def test_an_alarm_says_how_many_others_there_were() -> None:
     refused = failure_alarm.Failure("id-1", "contact", "Success", "undeliverable")
-    assert failure_alarm.from_failure(refused, None, 5, NOW).message.splitlines() == [
+    assert failure_alarm.from_failure(refused, None, Turn("run", 4), NOW).message.splitlines() == [
         "A message is not delivered: undeliverable.",
         "Message id-1",
         "4 more since the last alarm.",
     ]
     unknown = failure_alarm.Failure("i" * 200, "contact", "", "undeliverable")
-    told = failure_alarm.from_failure(unknown, None, 2, NOW)
+    told = failure_alarm.from_failure(unknown, None, Turn("run", 1, "e" * 200), NOW)
     assert told.message.splitlines()[1:] == [f"Message {unknown.id}", "1 more since the last alarm."]
-    assert told.id == "alarm-" + "i" * 122, "an id has at most 128 characters"
+    assert told.id == "alarm-1-" + "e" * 120, "an id has at most 128 characters"
 
 
 def test_an_alarm_reports_of_an_outcome_what_is_no_visitors() -> None:
@@ -77,7 +77,7 @@ def test_an_alarm_for_a_summary_says_of_how_many_messages_and_goes_by_another_ch
     count: int | None, what: str
 ) -> None:
     failure = failure_alarm.Failure("summary#pushover", "retry", "Success", "undeliverable", messages=count)
-    assert failure_alarm.from_failure(failure, None, 1, NOW).message.splitlines() == [
+    assert failure_alarm.from_failure(failure, None, TURN, NOW).message.splitlines() == [
         f"A summary of {what} is not delivered: undeliverable.",
         "Channel pushover",
         "The messages are stored.",
