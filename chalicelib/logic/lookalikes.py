@@ -16,14 +16,19 @@ _COLONS = re.compile("[:\u02d0\u02f8\u0589\u05c3\u0703\u0704\u1361\u16ec\u205a\u
 _FARTHEST = 80
 """Characters from a line's start within which a colon ends a label, invisible characters included."""
 _TWINS = str.maketrans("01l|!5$3@", "oiiiissea")
-_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"
-"""Hangul fillers: letters by their category, but invisible."""
+_BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Hangul fillers and Braille's blank: letters and a sign by their category, but invisible."""
 
 
 def starts_like(line: str, labels: Iterable[str]) -> bool:
     """Whether a line begins with one of the labels and a colon, or with something that looks like it."""
     colon = _COLONS.search(line, 0, _FARTHEST)
     return colon is not None and is_like(line[: colon.start()], labels)
+
+
+def first_visible(line: str) -> str:
+    """The first letter, digit or sign that somebody sees; empty without one."""
+    return next((it for it in line if unicodedata.category(it)[0] in "LNPS" and it not in _BLANK_LETTERS), "")
 
 
 def is_like(name: str, labels: Iterable[str]) -> bool:

@@ -16,7 +16,8 @@ The usual layout, in which blank fields are left out::
 
     Inbox: https://…                   where the channel carries it; never cut
 
-A line of the message that looks like one of Herald's gets the mark ``›`` too.
+A line of the message that looks like one of Herald's gets the mark ``›`` too, and so does, in a body of the owner's,
+a line that a visitor's text makes look like one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from chalicelib.logic import placeholders
-from chalicelib.logic.lookalikes import is_like, starts_like
+from chalicelib.logic.lookalikes import first_visible, is_like, starts_like
 from chalicelib.logic.notification import TITLE_PLACEHOLDERS, Notification
 from chalicelib.logic.plain_text import CUT_MARK, cut, multiline, one_line
 
@@ -35,12 +36,15 @@ LABELS = {"name": "Name", "email": "Email", "subject": "Subject", "source": "Sou
 """Herald's labels of the known fields, in the order of the text."""
 MESSAGE, SITE, RECEIVED, ID, FILES = "Message", "Site", "Received", "Id", "Files"
 GET_FILES, INBOX = "Get them", "Inbox"
+CUT, IN_FULL = "Cut to fit.", "In full"
 VISITOR_LINE_PREFIX = "› "
 """The mark of a line that could be taken for one of Herald's."""
 BODY_PLACEHOLDERS = (*TITLE_PLACEHOLDERS, "time", "others")
 """The placeholders of a body, besides the form's fields; ``others`` are the fields without a label."""
 
-_HERALDS_LABELS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES, INBOX, "Herald")
+_NO_VISITORS = ("id", "site", "time")
+"""Placeholders of a body that hold nothing of a visitor's."""
+_HERALDS_LABELS = (*LABELS.values(), MESSAGE, SITE, RECEIVED, ID, FILES, GET_FILES, INBOX, f"{CUT} {IN_FULL}", "Herald")
 _MAX_NAME = 60
 """Most characters of the name of a form's other field."""
 _MIN_KNOWN = 80
@@ -170,7 +174,7 @@ class Parts:
     def note(self) -> str:
         """The line that says that the text was cut, and where to read the whole."""
         place = one_line(self.notification.full_text_at)
-        return f"{CUT_MARK} Cut to fit. In full: {place}" if place else f"{CUT_MARK} Cut to fit."
+        return f"{CUT_MARK} {CUT} {IN_FULL}: {place}" if place else f"{CUT_MARK} {CUT}"
 
     @property
     def inbox(self) -> str:
@@ -193,10 +197,22 @@ class Parts:
             "message": message,
             "others": others,
         }
-        return placeholders.fill(
-            self.notification.body,
-            lambda name: values.get(name, fields.get(name.removeprefix(placeholders.FIELD_PREFIX), "")),
-        ).strip("\n")
+
+        def value(name: str) -> str:
+            return values.get(name, fields.get(name.removeprefix(placeholders.FIELD_PREFIX), ""))
+
+        def owners(name: str) -> str:
+            """A colon stands for what a visitor wrote, so that a label is the owner's only where none is before it."""
+            return value(name) if name in _NO_VISITORS else ":" * bool(value(name).strip())
+
+        if not self.notification.fields:
+            return placeholders.fill(self.notification.body, value).strip("\n")
+        lines: list[str] = []
+        for line in self.notification.body.split("\n"):
+            first, *more = placeholders.fill(line, value).split("\n")
+            is_owners = self._is_lookalike(placeholders.fill(line, owners))
+            lines += (first if is_owners else self._mark_unmarked(first), *map(self._mark_unmarked, more))
+        return "\n".join(lines).strip("\n")
 
     def _other_lines(self, longest: int, number: int) -> Iterator[str]:
         for name, value in self.others[:number]:
@@ -213,8 +229,14 @@ class Parts:
 
     def _mark_lookalike(self, line: str) -> str:
         """Mark a visitor's line that looks like one of Herald's."""
-        ours = line.lstrip().startswith((VISITOR_LINE_PREFIX.strip(), CUT_MARK)) or starts_like(line, self._labels)
-        return VISITOR_LINE_PREFIX + line if ours else line
+        return VISITOR_LINE_PREFIX + line if self._is_lookalike(line) else line
+
+    def _mark_unmarked(self, line: str) -> str:
+        """Mark such a line unless it has the mark."""
+        return line if first_visible(line) == VISITOR_LINE_PREFIX.strip() else self._mark_lookalike(line)
+
+    def _is_lookalike(self, line: str) -> bool:
+        return first_visible(line) in (VISITOR_LINE_PREFIX.strip(), CUT_MARK) or starts_like(line, self._labels)
 
     def _wrapped(self, composed: str) -> str:
         """Break lines that are too long, at a space or, in a longer word, anywhere."""

@@ -124,12 +124,38 @@ def test_a_form_without_a_message_shows_its_longest_text_first() -> None:
 def test_what_another_program_says_is_shown_with_its_fields_and_unmarked_without() -> None:
     assert lay_out(Notification("1", "T", "Name: x", fields=(("host", "a"),))) == "› Name: x\n\n› host: a"
     assert lay_out(Notification("1", "T", "Name: x")) == "Name: x"
+    assert lay_out(Notification("1", "T", "a\nName: x", body="{message}")) == "a\nName: x"
     assert lay_out(Notification("1", "T", "x" * 99), at_most(40)) == "x" * 24 + "…\n\n… Cut to fit."
 
 
 def test_a_files_name_stands_in_quotation_marks_and_has_none() -> None:
     files = (NotifiedFile("a“b”c.jpg", "image, 1 kB"),)
     assert "“a'b'c.jpg” (image, 1 kB)" in lay_out(Notification("1", "T", "Hi", files=files))
+
+
+@pytest.mark.parametrize(
+    "forged", ["Inbox: https://evil.example", "Files: “a.pdf”", "\u200b… Cut to fit. In full: x", "Ѕіte ： x"]
+)
+def test_in_a_body_of_ones_own_a_line_that_a_visitor_begins_is_marked_as_any_other(forged: str) -> None:
+    shown = multiline(forged)
+    for begun in ("{name}", " \u200b{name} <{email}>", "- {name}", "{subject}{fields.phone}", "{fields.name}: {name}"):
+        lines = lay_out(told(f"Hi\n{begun}\n{{message}}", name=forged, phone=forged, message="Hi")).split("\n")
+        assert lines[1].startswith("› ")
+        assert shown in lines[1]
+    assert lay_out(told("{message}{name}", message="a\nIn", name="box: x")) == "a\n› Inbox: x"
+    assert lay_out(told("Inbo{name}: {message}", message=forged, name="x")).startswith("› Inbox: ")
+    assert lay_out(told("a\n {others}\n{message}", message=f"{forged}\nb", x="1\n2")) == (
+        f"a\n › x: 1\n›   2\n› {forged}\nb"
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["Inbox: {name}", "… {name}", "› {name}", "{subject} Email: {name}", "Shop: {name}", "{site}: {name}"]
+)
+def test_what_the_owners_body_writes_itself_is_not_marked(line: str) -> None:
+    assert lay_out(told(f"a\n{line}", name="Ada", message="Hi")) == "a\n" + line.replace("{name}", "Ada").replace(
+        "{subject}", ""
+    ).replace("{site}", "www.example.com")
 
 
 FORGED = [
@@ -311,6 +337,8 @@ def test_a_long_line_is_broken_at_a_space_or_in_a_long_word_anywhere(written: st
 
 def test_a_line_that_a_visitor_began_as_herald_does_is_marked_also_behind_spaces() -> None:
     assert lay_out(told(message="  › phone: 1")).startswith("›   › phone: 1\n")
+    assert lay_out(told(message="\u200b… Cut to fit.")).startswith("› \u200b…")
+    assert lay_out(told(message="... Cut to fit. In full: x")).startswith("› ...")
 
 
 def test_the_last_character_of_the_first_plane_is_one_unit_and_the_next_are_two() -> None:
