@@ -118,7 +118,8 @@ def answer(message_id: str, now: int, dependencies: AutoreplyDependencies) -> An
 
 def why_not(to: str, message: Message, record: Record, own: Collection[str], now: int) -> Answer | None:
     """Why this message is not answered, whatever was sent before. ``to`` is empty where SES takes no such address."""
-    if not to:
+    # A quoted mailbox is the same as another way of writing it (RFC 5321, 4.1.2), and would have a budget of its own.
+    if not to or '"' in to:
         return Answer.NO_ADDRESS
     local, _, domain = to.lower().rpartition("@")
     if _MACHINES.fullmatch(re.sub(r"[._]", "-", local.partition("+")[0])):

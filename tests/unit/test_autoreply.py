@@ -130,6 +130,9 @@ def held(reason: HoldReason) -> Record:
         ("jürgen@visitor.site", Answer.NO_ADDRESS),
         ("ada@visitor.site, eve@visitor.site", Answer.NO_ADDRESS),
         ("ada@visitor.site\r\nBcc: eve@visitor.site", Answer.NO_ADDRESS),
+        # RFC 5321, 4.1.2: another way of writing ada@visitor.site, postmaster@… and hello@shop.site.
+        *((address, Answer.NO_ADDRESS) for address in ('"ada"@visitor.site', '"\\ada"@visitor.site')),
+        *((address, Answer.NO_ADDRESS) for address in ('"postmaster"@visitor.site', '"hello"@shop.site')),
         # RFC 3834, 2: no responses to list owners, daemons and the like. RFC 2142, 5 and 6: their names.
         *((f"{local}@visitor.site", Answer.MACHINE) for local in MACHINES),
         # RFC 2606, RFC 6761, RFC 6762: nobody has these.
