@@ -126,7 +126,7 @@ def why_not(to: str, message: Message, record: Record, own: Collection[str], now
         return Answer.MACHINE
     if _NOWHERE.fullmatch(domain):
         return Answer.NOWHERE
-    if f"{local.partition('+')[0]}@{domain}" in own:
+    if mailbox(to) in map(mailbox, own):
         return Answer.OWN_ADDRESS
     if record.verdict.hold_reason:
         return Answer.HELD

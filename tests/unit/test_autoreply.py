@@ -243,6 +243,15 @@ def test_no_address_that_the_stage_mails_itself_is_answered() -> None:
     assert why_not("owner@team.site", it, DELIVERED, own_addresses(of), NOW) is Answer.OWN_ADDRESS
 
 
+@pytest.mark.parametrize("own", ["team+form@shop.site", "me+contact@gmail.com", "m.e@googlemail.com"])
+@pytest.mark.parametrize("more", ["", "+1", "+form"])
+def test_an_own_address_is_not_answered_however_the_owner_or_the_visitor_writes_it(own: str, more: str) -> None:
+    here = World(answering(AUTOREPLY._replace(reply_to=own)))
+    local, _, domain = own.replace("m.e", "me").partition("@")
+    for to in (own, f"{local.partition('+')[0]}{more}@{domain}"):
+        assert here.answer(message(to, email=to)) is Answer.OWN_ADDRESS
+
+
 def test_an_answer_says_that_a_machine_wrote_it() -> None:
     """RFC 3834, 5; the two others are older custom."""
     assert HEADERS["Auto-Submitted"] == "auto-replied"
