@@ -251,7 +251,12 @@ def teams(notification: Notification, share: float = 1) -> dict[str, object]:
         }
 
     limit = TEAMS_CARD.scaled(share)
-    message = lay_out(notification, lambda part: limit.fits(json.dumps(json.dumps(card(part)))))
+
+    def fits(part: str) -> bool:
+        # A card of what is too long anyway would take long, and a hundred times its memory.
+        return len(part) <= limit.usable and limit.fits(json.dumps(json.dumps(card(part))))
+
+    message = lay_out(notification, fits)
     return {
         "type": "message",
         "attachments": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
@@ -291,6 +292,16 @@ def test_what_is_too_long_uses_the_room_that_there_is_and_is_marked(kind: str, p
     assert shown.startswith("start")
     assert "…\n\nSite: www.example.com\n\n… Cut to fit. In full:" in shown or kind == "teams"
     assert any(size >= 0.93 * most for size, most in MEASURED[kind](form)), "the room is used"
+
+
+@pytest.mark.parametrize("kind", CUTTING)
+def test_what_is_much_too_long_takes_no_more_than_some_times_its_memory(kind: str) -> None:
+    form = Notification("1", "T", "a\n" * 50_000)
+    tracemalloc.start()
+    shown_by(kind, form)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 25_000_000
 
 
 def test_at_every_limit_the_message_is_cut_last_and_the_whole_text_is_within_it() -> None:
