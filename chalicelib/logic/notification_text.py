@@ -245,12 +245,13 @@ class Parts:
             return composed
         pieces: list[str] = []
         for line in composed.split("\n"):
-            remainder, first = line, len(pieces)
-            while len(remainder.encode()) > most_bytes:
-                most = len(remainder.encode()[:most_bytes].decode(errors="ignore"))
-                at = remainder.rfind(" ", 1, most + 1)
-                pieces.append(remainder[: at if at > 0 else most])
-                remainder = remainder[at + 1 if at > 0 else most :]
-            pieces.append(remainder)
+            start, first = 0, len(pieces)
+            # No more of the line is looked at than may fit, as all of it each time would take the square of its length.
+            while len((ahead := line[start : start + most_bytes + 1]).encode()) > most_bytes:
+                most = len(ahead.encode()[:most_bytes].decode(errors="ignore"))
+                at = ahead.rfind(" ", 1, most + 1)
+                pieces.append(ahead[: at if at > 0 else most])
+                start += at + 1 if at > 0 else most
+            pieces.append(ahead)
             pieces[first + 1 :] = map(self._mark_lookalike, pieces[first + 1 :])
         return "\n".join(pieces)
