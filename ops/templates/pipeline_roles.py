@@ -379,6 +379,16 @@ def deploying(stage: Stage) -> list[Statement]:
             [own.apis, f"{own.apis}/*", own.api("tags/*")],
             *_of("apigateway", "GET POST PUT PATCH DELETE"),
         ),
+        {
+            # API Gateway makes it with an account's first API or domain, in the caller's name:
+            # https://docs.aws.amazon.com/apigateway/latest/developerguide/using-service-linked-roles.html
+            **_allow(
+                "RoleOfApiGateway",
+                [own.role(f"aws-service-role/{_API_GATEWAY}/AWSServiceRoleForAPIGateway")],
+                "iam:CreateServiceLinkedRole",
+            ),
+            "Condition": {"StringEquals": {"iam:AWSServiceName": _API_GATEWAY}},
+        },
         _allow(
             "Logs",
             [own.arn("logs", f"log-group:{stage.log_group('api_handler')}{end}") for end in ("", ":*", "-*")],
@@ -463,6 +473,7 @@ def deploying_more(
     return [*(_with_domain(own, domain) if domain else []), *_with_triggers(own, stage, own_functions)]
 
 
+_API_GATEWAY = "ops.apigateway.amazonaws.com"
 _BY_CLOUDFORMATION = {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}}
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/fas-requests-and-permission-evaluation.html"""
 
@@ -546,7 +557,7 @@ class _Arns:
         self._parameters = stage.parameters
         self.stacks = [self.arn("cloudformation", f"stack/{self.prefix}-*/*")]
         self.functions = [self.arn("lambda", f"function:{name}") for name in (self.prefix, f"{self.prefix}-*")]
-        self.roles = [f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{self.prefix}-*"]
+        self.roles = [self.role(f"{self.prefix}-*")]
         self.apis = self.api("restapis")
         self.bucket = f"arn:${{AWS::Partition}}:s3:::{self.prefix}-releases-${{AWS::AccountId}}-*"
         """Each new foundation stack has a bucket with another suffix."""
@@ -555,6 +566,9 @@ class _Arns:
 
     def arn(self, service: str, resource: str) -> str:
         return PSEUDO_PARAMETERS.arn(service, resource)
+
+    def role(self, name: str) -> str:
+        return f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{name}"
 
     def api(self, path: str) -> str:
         return f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{path}"

@@ -44,6 +44,7 @@ WITHOUT_A_NAME = {
     "FindLogGroups": "a list can be asked for as a whole alone, and holds names",
     "ReadLogGroups": "the same",
     "SavedQueries": "CloudWatch Logs knows no resource for these actions",
+    "RoleOfApiGateway": "an account has one, and AWS names it",
 }
 OF_OWN_FUNCTIONS = {
     "MakeMappings": "Lambda knows no resource for what is not yet made; its condition names the stage's functions",
@@ -196,6 +197,16 @@ def test_what_holds_messages_is_deleted_through_cloudformation_alone(action: str
     assert not allows(ROLES["deploy"], action, resource)
     assert not allows(ROLES["deploy"], action, resource, aws_CalledVia=["athena.amazonaws.com"])
     assert allows(ROLES["deploy"], action, resource, aws_CalledVia=["cloudformation.amazonaws.com"])
+
+
+def test_the_first_api_or_domain_of_an_account_may_bring_api_gateways_own_role_and_no_other() -> None:
+    """Else making it fails: https://github.com/amplify-education/serverless-domain-manager/issues/112"""
+    action, gateway = "iam:CreateServiceLinkedRole", "ops.apigateway.amazonaws.com"
+    role = f"arn:aws:iam::123456789012:role/aws-service-role/{gateway}/AWSServiceRoleForAPIGateway"
+    assert allows(ROLES["deploy"], action, role, iam_AWSServiceName=gateway)
+    assert not allows(ROLES["deploy"], action, role, iam_AWSServiceName="ecs.amazonaws.com")
+    other = "arn:aws:iam::123456789012:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
+    assert not allows(ROLES["deploy"], action, other, iam_AWSServiceName="ecs.amazonaws.com")
 
 
 def test_no_pipeline_deletes_logs() -> None:
