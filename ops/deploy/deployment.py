@@ -43,6 +43,7 @@ from ops.generate import render
 from ops.templates import function_directory, pipeline_roles, trigger_resources
 from ops.templates.common_resources import BOUNDARY
 from ops.templates.domain import REST_API
+from ops.templates.rules_subscribers_grants import has_roles
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import WaiterConfigTypeDef
@@ -82,6 +83,8 @@ def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:
     partitions.refuse_unavailable(deployment.config, account.where)
     with _exclusively(deployment, "deploy"):
         target_policies.check(account, deployment.config.extensions)
+        if has_roles(deployment.config.extensions) and (boundary := find_boundary(deployment)):
+            target_policies.check_boundary(account, stage, deployment.config.extensions, boundary)
         trigger_source_setup.check(account, stage)
         account_guard.record(deployment.root, deployment.config, account.where)
         render.write(deployment.root, render.configured(stages))

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import product
 from typing import Any
 
 from chalicelib.settings import Stage
@@ -20,6 +22,7 @@ from ops.config.rules_subscribers_grants import Extensions
 from ops.config.targets import Target
 from ops.errors import OpsError, ignoring_aws_error
 from ops.naming import AwsLocation
+from ops.templates.rules_subscribers_grants import ROLE_ACTIONS
 from ops.templates.target_policy_statements import Statement, merged_policy, statements
 
 
@@ -37,6 +40,35 @@ def check(account: Account, extensions: Extensions) -> None:
     if mistakes:
         lines = (f"  {'.'.join(key)}: {mistake}" for key, mistake in mistakes)
         raise OpsError("\n".join(["herald.toml names targets that can't be sent to:", *lines]))
+
+
+def check_boundary(account: Account, stage: Stage, extensions: Extensions, boundary: str) -> None:
+    """Raise :class:`OpsError` that names every rule whose role the stage's permissions boundary keeps from its target.
+
+    What such a rule sends would end in the dead letters. ``boundary`` is the ARN of the one in the account.
+    """
+    iam = account.client("iam")
+    version = iam.get_policy(PolicyArn=boundary)["Policy"]["DefaultVersionId"]
+    found: Any = iam.get_policy_version(PolicyArn=boundary, VersionId=version)["PolicyVersion"]["Document"]
+    may = [
+        (action, arn)
+        for each in found["Statement"]
+        for action, arn in product(_listed(each["Action"]), _listed(each["Resource"]))
+    ]
+    beyond = [
+        f"  rule.{name}.to: {rule.to}"
+        for name, rule in extensions.rules.items()
+        if (needed := ROLE_ACTIONS.get(rule.to.service))
+        and not any(action == needed and fnmatchcase(rule.to.arn(account.where), arn) for action, arn in may)
+    ]
+    if beyond:
+        first = f"{boundary} is the boundary of the stage's roles, and keeps rules from their targets:"
+        last = f"make render; then an administrator deploys infra/pipeline-{stage.name}.yaml again: docs/pipeline.md"
+        raise OpsError("\n".join([first, *beyond, last]))
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def written(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict[str, list[Statement]]:

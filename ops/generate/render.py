@@ -100,7 +100,7 @@ def configured(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         files[wiring_file(config.stage.name)] = _template(config)
         if config.stage.name != LOCAL:
             files[Path(f"infra/pipeline-{config.stage.name}.yaml")] = _yaml(
-                pipeline_roles.template(config.stage, config.domain)
+                pipeline_roles.template(config.stage, config.domain, config.extensions.rules)
             )
     if LOCAL in stages:
         files |= policies(stages[LOCAL].stage, local_where(stages[LOCAL]))

@@ -19,11 +19,13 @@ from chalicelib.functions import FILES_BUCKET, FUNCTIONS, functions_of
 from chalicelib.own_functions import OWN
 from chalicelib.settings import APP, Stage
 from ops import naming
+from ops.config.rules_subscribers_grants import RuleTable
 from ops.config.schema import DomainTable
 from ops.errors import OpsError
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, own_arn
 from ops.templates import trigger_resources
 from ops.templates.function_policies import AWS_ITSELF, VERSION, WILDCARDS
+from ops.templates.rules_subscribers_grants import ROLE_ACTIONS
 
 Statement = dict[str, Any]
 
@@ -37,7 +39,9 @@ def boundary(stage: Stage, where: AwsLocation = PSEUDO_PARAMETERS) -> str:
     return f"arn:{where.partition}:iam::{where.account}:policy/{name(stage, 'boundary')}"
 
 
-def template(stage: Stage, domain: DomainTable | None = None) -> dict[str, Any]:
+def template(
+    stage: Stage, domain: DomainTable | None = None, rules: Mapping[str, RuleTable] | None = None
+) -> dict[str, Any]:
     """The template of one stage's pipeline roles; it names no account, but perhaps that of a hosted zone."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -84,7 +88,7 @@ def template(stage: Stage, domain: DomainTable | None = None) -> dict[str, Any]:
                 "Properties": {
                     "ManagedPolicyName": name(stage, "boundary"),
                     "Description": f"The most that a role of {naming.prefix(stage)} can do",
-                    "PolicyDocument": _document(bounding(stage)),
+                    "PolicyDocument": _document([*bounding(stage), *bounding_rules(rules or {})]),
                 },
             },
             "Deploy": _role(
@@ -197,8 +201,9 @@ def _substituted(value: Any) -> Any:
 def bounding(stage: Stage, own_functions: Sequence[FunctionSpec] = OWN) -> list[Statement]:
     """The permissions boundary of the stage's roles: every action of the manifest, on all of the stage's resources.
 
-    It depends on no configuration but ``[values]`` and ``functions``, so another change of ``herald.toml`` never needs
-    the administrator who deploys the template. The owner names identities of SES, so all of them are included.
+    It depends on no configuration but ``[values]`` and ``functions``, so of other changes of ``herald.toml`` those of
+    :func:`bounding_rules` alone need the administrator who deploys the template. The owner names identities of SES, so
+    all of them are included.
 
     Raises :class:`OpsError` for an action of a service whose resources are not listed here.
     """
@@ -246,6 +251,19 @@ def bounding(stage: Stage, own_functions: Sequence[FunctionSpec] = OWN) -> list[
             "Condition": {"StringLike": {"kms:ViaService": "ssm.${AWS::Region}.*"}},
         },
     ]
+
+
+def bounding_rules(rules: Mapping[str, RuleTable]) -> list[Statement]:
+    """What the boundary adds for the roles of an owner's rules: each one's action, on the targets that they name.
+
+    All state machines or buses of the account would let a function start what has more rights than the stage. A
+    deployment refuses a rule that the boundary in the account doesn't know.
+    """
+    statements = []
+    for service, action in ROLE_ACTIONS.items():
+        if arns := sorted({rule.to.arn(PSEUDO_PARAMETERS) for rule in rules.values() if rule.to.service == service}):
+            statements.append(_allow(f"RulesTo{service.capitalize()}", arns, action))
+    return statements
 
 
 def _own(spec: FunctionSpec, grant: Grant, stage: Stage) -> Statement:
@@ -367,11 +385,13 @@ def deploying(stage: Stage) -> list[Statement]:
             ),
             "Condition": {"StringEquals": {"iam:PermissionsBoundary": boundary(stage)}},
         },
-        _allow("SeeBoundary", [boundary(stage)], "iam:GetPolicy"),
+        _allow("SeeBoundary", [boundary(stage)], *_of("iam", "GetPolicy GetPolicyVersion")),
         {
             **_allow("HandRolesOn", own.roles, "iam:PassRole"),
             "Condition": {
-                "StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com", "apigateway.amazonaws.com"]}
+                "StringEquals": {
+                    "iam:PassedToService": [f"{each}.amazonaws.com" for each in ("lambda", "apigateway", "events")]
+                }
             },
         },
         _allow(

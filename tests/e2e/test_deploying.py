@@ -192,6 +192,12 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     with granted(herald, pipeline_roles.deploying(stage)) as role:
         succeeds(clone, environ | role, "deploy", *STAGE)
     assert boundaries(account, stage) == {boundary}
+    account.client("events").create_event_bus(Name="owners")
+    (clone / "herald.toml").write_text(f'{plain}\n[[rule]]\nname = "on"\nto = "events:owners"\n')
+    beyond = ops(clone, environ, "deploy", *STAGE)
+    account.client("events").delete_event_bus(Name="owners")
+    (clone / "herald.toml").write_text(plain)
+    assert (beyond.returncode, "rule.on.to: events:owners" in beyond.stderr) == (1, True), beyond.stderr
     assert inventory(account) == found
 
     # Neither two at once, nor into another account than the stage's.

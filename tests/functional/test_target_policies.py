@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
+from ops.config.rules_subscribers_grants import Extensions, RuleTable
 from ops.config.targets import Target
 from ops.deploy import target_policies
+from ops.errors import OpsError
+from ops.naming import AwsLocation
+from ops.templates import pipeline_roles
 from tests.fakes import stage
 from tests.functional.parameter_store import ParameterStore
 
@@ -96,6 +101,36 @@ def test_where_it_may_lie_is_written_down_before_it_is_laid_and_forgotten_after_
     with pytest.raises(ClientError):
         world.take_away({})
     assert world.parameters.values == {NAME: "sqs:inbox"}
+
+
+def test_a_rule_that_the_boundary_in_the_account_does_not_know_is_refused_before_anything_changes(
+    stubbed: Any,
+) -> None:
+    where = AwsLocation("aws", "eu-central-1", "123456789012")
+    boundary = pipeline_roles.boundary(stage(), where)
+    rules = {name: RuleTable.model_validate({"to": to}) for name, to in (("machine", "states:orders"), ("q", "sqs:q"))}
+
+    def check(statements: list[dict[str, Any]]) -> None:
+        iam, stub = stubbed("iam")
+        made = {"DefaultVersionId": "v2"}
+        stub.add_response("get_policy", {"Policy": made}, {"PolicyArn": boundary})
+        asked = {"PolicyArn": boundary, "VersionId": "v2"}
+        stub.add_response("get_policy_version", {"PolicyVersion": {"Document": as_iam_has(statements)}}, asked)
+        account = cast(Account, SimpleNamespace(where=where, client=lambda _: iam))
+        target_policies.check_boundary(account, stage(), Extensions(rules=rules), boundary)
+
+    def as_iam_has(statements: list[dict[str, Any]]) -> str:
+        text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        for name, value in (("Partition", where.partition), ("Region", where.region), ("AccountId", where.account)):
+            text = text.replace(f"${{AWS::{name}}}", value)
+        return quote(text)
+
+    check([*pipeline_roles.bounding(stage()), *pipeline_roles.bounding_rules(rules)])
+    with pytest.raises(OpsError) as error:
+        check(pipeline_roles.bounding(stage()))
+    assert "\n  rule.machine.to: states:orders\n" in str(error.value)
+    assert "rule.q" not in str(error.value)
+    assert "infra/pipeline-dev.yaml" in str(error.value)
 
 
 def test_a_stage_that_lays_nothing_writes_nothing() -> None:

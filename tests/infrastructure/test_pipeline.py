@@ -366,6 +366,40 @@ def test_no_role_can_do_more_than_the_boundary_whatever_its_policy_says(action: 
     assert not allows(anything, action, resource, BOUNDARY)
 
 
+def test_roles_of_the_owners_rules_can_do_within_the_boundary_what_their_policies_say(tmp_path: Path) -> None:
+    """And no other role can start what the rules start, where no rule does."""
+    config = everything()[0].load(tmp_path)["dev"]
+    rendered = pipeline_roles.template(config.stage, rules=config.extensions.rules)["Resources"]["Boundary"]
+    documents = {"boundary": rendered["Properties"]["PolicyDocument"]}
+    wired = wiring.template(config.stage, with_alarms=True, extensions=config.extensions)["Resources"].values()
+    for role in (each["Properties"] for each in wired if each["Type"] == "AWS::IAM::Role"):
+        documents[role["RoleName"]] = role["Policies"][0]["PolicyDocument"]
+    found = {name: resolved(document["Statement"]) for name, document in documents.items()}
+    within = plain(found.pop("boundary"))
+    sent = set()
+    for (statement,) in map(plain, found.values()):
+        (action,), (resource,) = statement["Action"], statement["Resource"]
+        sent.add(action)
+        assert allows(within, action, resource)
+        assert not allows(within, action, f"{resource}2")
+        assert not allows(BOUNDARY, action, resource)
+    assert sent == {"states:StartExecution", "events:PutEvents"}
+
+
+def plain(value: Any) -> Any:
+    """Without ``Fn::Sub``, whose parameters :func:`resolved` has filled in."""
+    if isinstance(value, dict):
+        return plain(value["Fn::Sub"]) if "Fn::Sub" in value else {key: plain(part) for key, part in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("service", ["lambda", "apigateway", "events"])
+def test_the_pipeline_hands_roles_of_the_stage_to_what_runs_by_them_alone(service: str) -> None:
+    role = "arn:aws:iam::123456789012:role/herald-dev-rule-machine"
+    assert allows(ROLES["deploy"], "iam:PassRole", role, iam_PassedToService=f"{service}.amazonaws.com")
+    assert not allows(ROLES["deploy"], "iam:PassRole", role, iam_PassedToService="ec2.amazonaws.com")
+
+
 def test_within_the_boundary_secrets_are_decrypted_through_parameter_store_alone() -> None:
     key = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d"
     assert allows(BOUNDARY, "kms:Decrypt", key, kms_ViaService="ssm.eu-central-1.amazonaws.com")
