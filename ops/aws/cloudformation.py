@@ -143,6 +143,20 @@ def delete(cloudformation: CloudFormationClient, name: str) -> bool:
     return True
 
 
+def break_off(cloudformation: CloudFormationClient, name: str) -> None:
+    """Delete a stack that is being created or updated, as one whose certificate could wait for days.
+
+    A creation may be deleted, an update only be cancelled:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html
+    """
+    if status(cloudformation, name) == "UPDATE_IN_PROGRESS":
+        cloudformation.cancel_update_stack(StackName=name)
+        await_stack(cloudformation, name, "stack_rollback_complete")
+    cloudformation.delete_stack(StackName=name)
+    await_stack(cloudformation, name, "stack_delete_complete")
+
+
 def settle(cloudformation: CloudFormationClient, name: str) -> None:
     """Wait for the end of an operation that an interrupted run began."""
     match status(cloudformation, name):
@@ -191,7 +205,8 @@ def record_asked_for(cloudformation: CloudFormationClient, name: str) -> str | N
     for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:
         if event.get("ResourceType") != "AWS::CertificateManager::Certificate":
             continue
-        if event.get("ResourceStatus") != "CREATE_IN_PROGRESS":
+        # Where an update replaces a certificate, its making counts as the update.
+        if event.get("ResourceStatus") not in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
             return None  # Newest first: it is issued, or has failed.
         if found := _RECORD.search(event.get("ResourceStatusReason", "")):
             return f"{found['name']} {found['type']} {found['value']}"

@@ -344,10 +344,7 @@ def _apply_domain(deployment: Deployment, release: Release) -> str:
 def _delete_domain(deployment: Deployment) -> str:
     cfn, name = deployment.account.cloudformation, cloudformation.domain(deployment.stage)
     if cloudformation.record_asked_for(cfn, name):
-        # Its certificate could wait for days; a creation may be broken off:
-        # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html
-        cfn.delete_stack(StackName=name)
-        cloudformation.await_stack(cfn, name, "stack_delete_complete")
+        cloudformation.break_off(cfn, name)
         return "deleted"
     return _delete_stack(deployment, name)
 

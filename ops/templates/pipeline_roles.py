@@ -311,8 +311,8 @@ def deploying(stage: Stage) -> list[Statement]:
             own.stacks,
             *_of(
                 "cloudformation",
-                "CreateStack UpdateStack ContinueUpdateRollback DeleteStack DescribeStacks DescribeStackEvents"
-                " GetTemplate",
+                "CreateStack UpdateStack CancelUpdateStack ContinueUpdateRollback DeleteStack DescribeStacks"
+                " DescribeStackEvents GetTemplate",
             ),
         ),
         _allow(

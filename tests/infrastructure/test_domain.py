@@ -123,6 +123,33 @@ def test_a_stack_that_waits_for_a_persons_record_is_not_waited_for(stubbed: Any)
     assert cloudformation.record_asked_for(cfn, NAME) == "_a1.forms.example.com. CNAME _b2.acm-validations.aws."
 
 
+def test_a_changed_name_has_its_record_printed_too(stubbed: Any) -> None:
+    """Its certificate is a new one, whose making CloudFormation's events call an update."""
+    cfn, stub = stubbed("cloudformation")
+    said = (RECORD, "Resource creation Initiated", "Requested update requires the creation of a new physical resource")
+    for first in (2, 1, 0):  # Newest first; before that stands how the certificate of the old name was made.
+        events = [event("UPDATE_IN_PROGRESS", reason) for reason in said[first:]]
+        events += [event("CREATE_COMPLETE", ""), event("CREATE_IN_PROGRESS", RECORD.replace("_a1", "_old"))]
+        stub.add_response("describe_stacks", stack("UPDATE_IN_PROGRESS"), {"StackName": NAME})
+        stub.add_response("describe_stack_events", {"StackEvents": events})
+        found = cloudformation.record_asked_for(cfn, NAME)
+        assert found == (None if first else "_a1.forms.example.com. CNAME _b2.acm-validations.aws.")
+
+
+@pytest.mark.parametrize("updating", [False, True])
+def test_a_stack_that_waits_for_a_record_can_be_taken_away(stubbed: Any, updating: bool) -> None:
+    """CloudFormation deletes none while it updates it."""
+    cfn, stub = stubbed("cloudformation")
+    during = "UPDATE_IN_PROGRESS" if updating else "CREATE_IN_PROGRESS"
+    stub.add_response("describe_stacks", stack(during), {"StackName": NAME})
+    if updating:
+        stub.add_response("cancel_update_stack", {}, {"StackName": NAME})
+        stub.add_response("describe_stacks", stack("UPDATE_ROLLBACK_COMPLETE"), {"StackName": NAME})
+    stub.add_response("delete_stack", {}, {"StackName": NAME})
+    stub.add_response("describe_stacks", stack("DELETE_COMPLETE"), {"StackName": NAME})
+    cloudformation.break_off(cfn, NAME)
+
+
 def test_a_stack_that_fails_is_told_with_its_reason(stubbed: Any) -> None:
     cfn, stub = stubbed("cloudformation")
     failed = event("CREATE_FAILED", "Certificate validation timed out") | {"LogicalResourceId": "Certificate"}
