@@ -1,4 +1,4 @@
-"""Refuse a stage that asks for a service which its AWS partition does not have, before anything is deployed."""
+"""Refuse a stage that asks for what its AWS partition or region does not have, before anything is deployed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,27 @@ from ops.config.loader import StageConfig
 from ops.errors import OpsError
 from ops.naming import AwsLocation
 
+WITHOUT_FUNCTION_URLS = frozenset(
+    (
+        *("ap-south-2", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ap-east-2"),
+        *("ca-west-1", "eu-south-2", "eu-central-2", "il-central-1", "me-central-1"),
+    )
+)
+"""The regions of the partition ``aws``: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html"""
+_PARTITIONS_WITHOUT = ("aws-us-gov", "aws-cn")
+"""https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-lambda.html
+https://docs.amazonaws.cn/en_us/aws/latest/userguide/lambda.html"""
+
 
 def refuse_unavailable(config: StageConfig, where: AwsLocation) -> None:
-    """Raise :class:`OpsError` that names each service which the partition does not have, and what to do."""
+    """Raise :class:`OpsError` that names each service which partition or region does not have, and what to do."""
     stage = config.stage
     mistakes = []
     for wanted, key in ((stage.function_url, "function_url"), (stage.inbox, "inbox")):
-        if where.partition == "aws-us-gov" and wanted:
-            # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-lambda.html
-            mistakes.append(f"AWS GovCloud has no function URLs: take {key} out of the stage")
+        if wanted and (where.partition in _PARTITIONS_WITHOUT or where.region in WITHOUT_FUNCTION_URLS):
+            mistakes.append(f"AWS has no function URLs there: take {key} out of the stage")
+    if where.partition == "aws-cn" and stage.xray:
+        mistakes.append("AWS in China has no X-Ray with Lambda: take xray out of the stage")
     if where.partition == "aws-cn" and stage.uses("email"):
         # https://docs.aws.amazon.com/general/latest/gr/ses.html lists the regions that have SES.
         mistakes.append("AWS in China has no SES: use another kind of channel than email in the stage")

@@ -16,7 +16,7 @@ from chalice.awsclient import TypedAWSClient
 
 from chalicelib.adapters.providers import kinds
 from chalicelib.functions import FUNCTIONS, functions_of
-from ops.aws.partitions import refuse_unavailable
+from ops.aws.partitions import WITHOUT_FUNCTION_URLS, refuse_unavailable
 from ops.config.loader import StageConfig
 from ops.deploy import stage_addresses
 from ops.errors import OpsError
@@ -200,8 +200,12 @@ def test_an_api_has_the_domain_of_its_partition(where: AwsLocation) -> None:
     assert stage_addresses.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
 
 
-@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: AwsLocation) -> None:
+@pytest.mark.parametrize(
+    ("where", "urls"),
+    [*zip(PLACES, (True, False, False), strict=True), (AwsLocation("aws", "eu-central-2", ACCOUNT), False)],
+    ids=[*PARTITIONS, "eu-central-2"],
+)
+def test_what_a_partition_or_region_lacks_is_said_before_anything_is_deployed(where: AwsLocation, urls: bool) -> None:
     for it, config in stages().items():
         message = ""
         try:
@@ -210,8 +214,14 @@ def test_what_a_partition_lacks_is_said_before_anything_is_deployed(where: AwsLo
             message = str(error)
             assert message.startswith(f"stage dev in {where.region}: AWS ")
         wants_url = bool(it.on & {"function_url", "files"})  # With files there is an inbox in the pocket.
-        assert ("function URLs" in message) == (where.partition == "aws-us-gov" and wants_url)
+        assert ("function URLs" in message) == (wants_url and not urls)
+        assert ("X-Ray" in message) == (where.partition == "aws-cn" and "xray" in it.on)
         assert ("SES" in message) == (where.partition == "aws-cn" and it.channels in ("email", "all"))
+
+
+def test_each_region_without_function_urls_is_one_of_aws() -> None:
+    """Beyond what is written down, ``urls-configuration.html`` alone knows."""
+    assert set(Session().get_available_regions("lambda")) >= WITHOUT_FUNCTION_URLS
 
 
 def test_botocore_knows_no_region_of_china_with_ses_and_every_other_service_there() -> None:
