@@ -108,7 +108,8 @@ class Trigger:
     source: str = ""
     prefix: str = ""
     batch: int = 0
-    """0 for Lambda's default: 10 messages of a queue, 100 records of a stream."""
+    """0 for Lambda's default: 10 messages of a queue, 100 records of a stream. Over 10, Lambda waits a second for it to
+    fill."""
 
     def __post_init__(self) -> None:
         kinds = ("http", "topic", "schedule", "invoke", "url", "public_url", *_PATTERNS, *_OF_AWS)

@@ -139,6 +139,9 @@ def _event_source(spec: FunctionSpec, stage: Stage) -> dict[str, Any]:
             "EventSourceArn": arn,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             **({"BatchSize": trigger.batch} if trigger.batch else {}),
+            # Lambda refuses a larger batch that it doesn't wait for:
+            # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+            **({"MaximumBatchingWindowInSeconds": 1} if trigger.batch > 10 else {}),
             **(
                 {
                     # LATEST could miss what is written while the mapping comes about:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local_stack.local_aws import ACCOUNT, LOGS, REGION, LocalAws, allow, wait_for
 
@@ -90,6 +92,27 @@ def test_a_role_without_any_one_of_the_rights_reads_nothing_and_with_all_it_does
     assert aws.log(function) == []
     aws.let(name_of_role, LOGS, reads(arn, service))
     wait_for(lambda: "taken" in "".join(aws.log(function)))
+
+
+def test_a_batch_over_10_needs_a_window_also_in_a_stack(aws: LocalAws) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"""
+    _, arn = aws.queue()
+    function = aws.function("", reads(arn, "sqs"))
+    refusal = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
+    with pytest.raises(ClientError, match=refusal):
+        mapped(aws, function, arn, BatchSize=11)
+    mapped(aws, function, arn, BatchSize=10)
+    mapped(aws, function, arn, BatchSize=11, MaximumBatchingWindowInSeconds=1)
+    properties = {"FunctionName": function, "EventSourceArn": arn, "BatchSize": 11}
+    mapping = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
+    formation, name = aws.client("cloudformation"), f"mapping-{uuid.uuid4().hex[:8]}"
+    formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Mapping": mapping}}))
+    wait_for(
+        lambda: any(
+            refusal in event.get("ResourceStatusReason", "")
+            for event in formation.describe_stack_events(StackName=name)["StackEvents"]
+        )
+    )
 
 
 def test_the_list_of_streams_is_allowed_for_no_table_alone(aws: LocalAws) -> None:

@@ -114,6 +114,13 @@ def test_a_source_that_lambda_reads_repeats_only_what_the_function_failed_at(kin
     assert ends.items() <= mapping.items() if kind != "sqs" else not ends.keys() & mapping.keys()
 
 
+@pytest.mark.parametrize("kind", ["sqs", "dynamodb", "kinesis"])
+@pytest.mark.parametrize(("batch", "window"), [(0, None), (10, None), (11, 1)])
+def test_a_batch_over_10_has_the_window_that_lambda_wants(kind: str, batch: int, window: int | None) -> None:
+    found = trigger_resources.resources(spec(replace(KINDS[kind], batch=batch)), STAGE, "TakeOrders")
+    assert found["TakeOrdersSource"]["Properties"].get("MaximumBatchingWindowInSeconds") == window
+
+
 def test_the_role_may_read_that_source_and_nothing_else() -> None:
     queue = [HERE.arn("sqs", "orders")]
     actions = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")

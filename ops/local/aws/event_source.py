@@ -1,10 +1,14 @@
-"""Read a queue or stream for a function only while the function's role may, and give up on a stream's failed batch.
+"""Refuse large batches without a window, read only what the function's role may, and give up on a stream's batch.
 
 MiniStack reads with no role and repeats a failed batch of a stream for ever. Lambda reads with the execution role. It
 repeats the batch MaximumRetryAttempts times, then sends a record of where it was to the mapping's failure destination,
 also with that role, and goes on. A batch of which the function names failed items counts as failed. What AWS does
-besides is left out: halving a batch, and repeating only from its first failed item.
+besides is left out: halving a batch, and repeating only from its first failed item. MiniStack takes any batch. Lambda:
+"when you set BatchSize to a value greater than 10, you must set MaximumBatchingWindowInSeconds to at least 1". No page
+has the text of that error; it is taken from a user's report.
 
+https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+https://github.com/ansible-collections/amazon.aws/issues/1995
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
 https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
@@ -15,6 +19,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-exam
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import logging
 import os
@@ -24,19 +29,24 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ops.local.aws import iam_role
-from ops.local.aws.ministack_modules import Result, extend, lambda_runtime, lambda_svc, responses
+from ops.local.aws.ministack_modules import Result, cloudformation, extend, lambda_runtime, lambda_svc, responses
 
 EXTENDS = (
     "ministack.core.lambda_runtime:execution_credentials",
     "ministack.core.responses:new_uuid",
     "ministack.core.responses:request_scope",
+    "ministack.services.cloudformation.provisioners:_RESOURCE_HANDLERS",
+    "ministack.services.cloudformation.provisioners:_lambda_esm_create",
+    "ministack.services.cloudformation.provisioners:_lambda_esm_update",
     "ministack.services.lambda_svc:_ESM_BACKOFF_SECONDS",
+    "ministack.services.lambda_svc:_create_esm",
     "ministack.services.lambda_svc:_execute_function",
     "ministack.services.lambda_svc:_get_func_record_for_qualifier",
     "ministack.services.lambda_svc:_iter_all_esms",
     "ministack.services.lambda_svc:_poll_dynamodb_streams",
     "ministack.services.lambda_svc:_poll_kinesis",
     "ministack.services.lambda_svc:_poll_sqs",
+    "ministack.services.lambda_svc:error_response_json",
 )
 
 READS = {
@@ -49,6 +59,7 @@ WITHOUT_RESOURCE = ("dynamodb:ListStreams",)
 """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html"""
 _BACKOFF_SECONDS = 0.1
 """The pause after a failed batch: a tenth of MiniStack's."""
+_WITHOUT_WINDOW = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
 
 logger = logging.getLogger("herald.local.event_source")
 
@@ -58,10 +69,32 @@ _failures: dict[str, tuple[str, int]] = {}
 
 
 def install() -> None:
-    """Check the role before each look at a source, and count the failures of a stream's batches."""
+    """Check each mapping's batch, the role before each look at a source, and count the failures of streams' batches."""
+    extend(lambda_svc, "_create_esm", _create)
+    handlers = cloudformation._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    for change in ("create", "update"):
+        handlers[change] = functools.partial(_in_stack, handlers[change])
     lambda_svc._ESM_BACKOFF_SECONDS = _BACKOFF_SECONDS
     extend(lambda_svc, "_iter_all_esms", _readable)
     extend(lambda_svc, "_execute_function", _run)
+
+
+def _lacks_window(mapping: dict[str, Any]) -> bool:
+    # A stack's properties may be strings.
+    return int(mapping.get("BatchSize", 0)) > 10 and int(mapping.get("MaximumBatchingWindowInSeconds", 0)) < 1
+
+
+def _create(create: Callable[..., Any], data: dict[str, Any]) -> Any:
+    if _lacks_window(data):
+        return lambda_svc.error_response_json("InvalidParameterValueException", _WITHOUT_WINDOW, 400)
+    return create(data)
+
+
+def _in_stack(change: Callable[..., Any], *words: Any) -> Any:
+    """Create or update a stack's mapping; its new properties and the stack's name are the last of ``words``."""
+    if _lacks_window(words[-2]):
+        raise ValueError(_WITHOUT_WINDOW)
+    return change(*words)
 
 
 def _readable(mappings: Callable[[], Iterator[tuple[str, str, dict[str, Any]]]]) -> Iterator[Any]:
