@@ -77,14 +77,27 @@ def resource_names(template: str) -> set[str]:
 
 
 def remove_resources(template: str, names: Collection[str]) -> str:
-    """The template without these resources and those that refer to them."""
+    """The template without these resources and those that refer to them.
+
+    What only comes after them (``DependsOn``) stays, as it works again once they are there.
+    """
     found = yaml.safe_load(template)
     left_out = set(names)
     while more := {name for name, it in found["Resources"].items() if name not in left_out and _refers(it, left_out)}:
         left_out |= more
-    found["Resources"] = {name: it for name, it in found["Resources"].items() if name not in left_out}
+    found["Resources"] = {name: _after(it, left_out) for name, it in found["Resources"].items() if name not in left_out}
     outputs = {name: it for name, it in found.pop("Outputs", {}).items() if not _refers(it, left_out)}
     return json.dumps({**found, **({"Outputs": outputs} if outputs else {})})
+
+
+def _after(it: dict[str, Any], left_out: Collection[str]) -> dict[str, Any]:
+    """A resource that depends on none of those left out: CloudFormation refuses a name that it doesn't know.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-dependson.html
+    """
+    named = it.pop("DependsOn", [])
+    kept = [name for name in ([named] if isinstance(named, str) else named) if name not in left_out]
+    return {**it, **({"DependsOn": kept} if kept else {})}
 
 
 def _refers(it: Any, names: Collection[str]) -> bool:

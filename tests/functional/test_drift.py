@@ -14,8 +14,10 @@ from ops.aws.account import Account
 from ops.config.rules_subscribers_grants import Extensions, RuleTable
 from ops.deploy import drift
 from ops.naming import AwsLocation
-from ops.templates import wiring
+from ops.templates import trigger_resources, wiring
+from ops.templates.common_resources import SUBSCRIBER_DEAD_LETTERS, SUBSCRIBER_LETTERS_POLICY, queue_policy
 from tests.fakes import stage
+from tests.own_functions import OWN, with_own
 
 WHERE = AwsLocation("aws", "eu-central-1", "123456789012")
 
@@ -59,6 +61,21 @@ def test_what_refers_to_something_goes_with_it_and_all_else_stays(
     assert set(left.get("Outputs", {})) == outputs
     assert ("Outputs" in left) is bool(outputs), "CloudFormation refuses an empty one"
     assert (left["Description"], left["Parameters"]) == ("kept", {"Queue": {"Type": "String"}})
+
+
+def test_what_only_comes_after_something_stays_and_names_it_no_more() -> None:
+    """A topic's subscription outlives the permission of its function. Of a name that it doesn't know, CloudFormation
+    says: "Template format error: Unresolved resource dependencies"."""
+    sns = next(spec for spec in OWN if spec.trigger.kind == "sns")
+    resources = {
+        SUBSCRIBER_LETTERS_POLICY: queue_policy(SUBSCRIBER_DEAD_LETTERS, "sns", []),
+        **trigger_resources.resources(sns, with_own(stage()), "News"),
+    }
+    rule = {"Type": "AWS::Events::Rule", "DependsOn": "NewsPermission"}
+    text = json.dumps({"Resources": {**resources, "Rule": rule}})
+    left = json.loads(drift.remove_resources(text, ["NewsPermission"]))["Resources"]
+    assert left["NewsSubscription"] == {**resources["NewsSubscription"], "DependsOn": [SUBSCRIBER_LETTERS_POLICY]}
+    assert left["Rule"] == {"Type": "AWS::Events::Rule"}
 
 
 def test_something_is_left_whatever_of_the_functions_is_gone() -> None:
