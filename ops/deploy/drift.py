@@ -22,6 +22,9 @@ from ops.aws.account import Account
 from ops.errors import ignoring_aws_error
 from ops.templates.resource_access import Resolver
 
+_SOURCE = "aws:SourceArn"
+"""The key of the condition by which a function's policy names who may invoke it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -134,38 +137,47 @@ def _is_there(account: Account, kind: str, properties: Mapping[str, Any], of: Re
             case "AWS::Lambda::Url":
                 functions.get_function_url_config(FunctionName=properties["TargetFunctionArn"])
             case "AWS::Lambda::Permission":
-                # Of an address that everybody may ask, there is no source to look for.
-                source = properties.get("SourceArn")
-                return source is None or _is_permitted(account, properties["FunctionName"], of.text(source))
+                return _is_permitted(account, properties["FunctionName"], *_condition(properties, of))
         return True
     return False
 
 
-def _is_permitted(account: Account, function: str, source: str) -> bool:
-    """Whether the function's own policy lets the source invoke it; True where that policy may not be read."""
+def _condition(properties: Mapping[str, Any], of: Resolver) -> tuple[str, str]:
+    """The key and value of the condition that Lambda makes of a permission's properties:
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none"""
+    if "SourceArn" in properties:
+        return _SOURCE, of.text(properties["SourceArn"])
+    if "FunctionUrlAuthType" in properties:
+        return "lambda:FunctionUrlAuthType", properties["FunctionUrlAuthType"]
+    return "lambda:InvokedViaFunctionUrl", "true"
+
+
+def _is_permitted(account: Account, function: str, key: str, value: str) -> bool:
+    """Whether the function's own policy lets in who fulfils the condition; True where that policy may not be read."""
     try:
-        return permits(account, function, source)
+        return permits(account, function, value, key)
     except ClientError as error:
         if error.response["Error"]["Code"] != "AccessDeniedException":
             raise
         return True
 
 
-def permits(account: Account, function: str, source: str) -> bool:
-    """Whether the function has a policy that lets the source invoke it."""
+def permits(account: Account, function: str, value: str, key: str = _SOURCE) -> bool:
+    """Whether the function has a policy that lets a source invoke it, or who fulfils another condition."""
     with ignoring_aws_error("ResourceNotFoundException"):
         policy = json.loads(account.functions.get_policy(FunctionName=function)["Policy"])
-        return any(_lets_in(statement, source) for statement in policy["Statement"])
+        return any(_lets_in(statement, value, key) for statement in policy["Statement"])
     return False
 
 
-def _lets_in(statement: Mapping[str, Any], source: str) -> bool:
-    """Whether a statement of a resource's policy allows this source."""
+def _lets_in(statement: Mapping[str, Any], value: str, key: str) -> bool:
+    """Whether a statement of a resource's policy allows who fulfils this condition, and for a URL everybody."""
     values = (
-        value
+        each
         for keys in statement.get("Condition", {}).values()
-        for key, found in keys.items()
-        if key.lower() == "aws:sourcearn"
-        for value in (found if isinstance(found, list) else [found])
+        for name, found in keys.items()
+        if name.lower() == key.lower()
+        for each in (found if isinstance(found, list) else [found])
     )
-    return statement.get("Effect") == "Allow" and source in values
+    fits = key == _SOURCE or statement.get("Principal") in ("*", {"AWS": "*"})
+    return statement.get("Effect") == "Allow" and fits and value in values

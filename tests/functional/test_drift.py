@@ -86,6 +86,17 @@ def test_something_is_left_whatever_of_the_functions_is_gone() -> None:
     assert json.loads(drift.remove_resources(json.dumps(found), on_functions))["Resources"]
 
 
+PUBLIC: dict[str, dict[str, Any]] = {
+    action: {"Effect": "Allow", "Principal": "*", "Action": action, "Condition": {operator: {key: value}}}
+    for action, operator, key, value in (
+        ("lambda:InvokeFunctionUrl", "StringEquals", "lambda:FunctionUrlAuthType", "NONE"),
+        ("lambda:InvokeFunction", "Bool", "lambda:InvokedViaFunctionUrl", "true"),
+    )
+}
+"""The statements of an address that everybody may ask, by action:
+https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none"""
+
+
 class AccountWithWiring:
     """An account in which the wiring of stage dev stands, and what was taken away since."""
 
@@ -98,6 +109,9 @@ class AccountWithWiring:
         for it in template["Resources"].values():
             if it["Type"] == "AWS::Lambda::Permission":
                 properties = it["Properties"]
+                if "SourceArn" not in properties:
+                    self.policies.setdefault(properties["FunctionName"], []).append(PUBLIC[properties["Action"]])
+                    continue
                 rule = template["Resources"][properties["SourceArn"]["Fn::GetAtt"][0]]["Properties"]["Name"]
                 statement = self.statement(f"arn:aws:events:eu-central-1:123456789012:rule/herald-dev/{rule}")
                 self.policies.setdefault(properties["FunctionName"], []).append(statement)
@@ -148,7 +162,7 @@ def _error(code: str) -> ClientError:
 
 def standing(*rules: str) -> dict[str, Any]:
     """The wiring of a stage with everything, and rules of the owner's that run one function."""
-    it = stage()._replace(function_url=True, canary=24)
+    it = stage()._replace(function_url=True, inbox=True, canary=24)
     tables = {name: RuleTable.model_validate({"to": "lambda:crm"}) for name in rules}
     return wiring.template(it, extensions=Extensions(rules=tables))
 
@@ -179,6 +193,23 @@ def test_each_kind_of_what_is_gone_is_found() -> None:
     }
     assert found.disabled == (("herald-dev", "herald-dev-failed-events"),)
     assert found.lines()[-1] == "the rule herald-dev-failed-events is disabled"
+
+
+def test_of_an_inbox_that_was_made_anew_the_address_and_both_permissions_are_gone() -> None:
+    world = AccountWithWiring(standing())
+    world.gone = {"address of herald-dev-inbox"}
+    world.policies["herald-dev-inbox"].clear()
+    assert set(world.look().gone) == {"InboxAddress", "InboxVisitors", "InboxByUrl"}
+
+
+@pytest.mark.parametrize(
+    ("action", "gone"), [(kept, "InboxByUrl" if "Url" in kept else "InboxVisitors") for kept in PUBLIC]
+)
+def test_an_address_that_only_some_may_ask_or_by_one_action_lacks_a_permission(action: str, gone: str) -> None:
+    world = AccountWithWiring(standing())
+    some = [{**each, "Principal": {"AWS": "123456789012"}} for name, each in PUBLIC.items() if name != action]
+    world.policies["herald-dev-inbox"] = [PUBLIC[action], *some]
+    assert world.look().gone == (gone,)
 
 
 def test_what_permits_a_rule_whose_name_begins_alike_or_denies_is_no_permission() -> None:
