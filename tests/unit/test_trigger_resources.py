@@ -182,7 +182,23 @@ def test_a_stage_has_those_of_the_owners_functions_that_it_names() -> None:
 )
 def test_a_stage_names_no_function_that_it_can_not_have(name: str, mistake: str) -> None:
     own = [replace(OWN[0], name=each) for each in ("orders", "destined", "Orders")]
-    assert list(function_mistakes([name, "orders"], own)) == [mistake]
+    assert list(function_mistakes(stage()._replace(functions=(name, "orders")), own)) == [mistake]
+
+
+@pytest.mark.parametrize(("kind", "length", "over"), [("schedule", 38, 0), ("schedule", 40, 2), ("sqs", 40, 0)])
+def test_the_name_of_a_schedules_rule_is_no_longer_than_eventbridge_allows(kind: str, length: int, over: int) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html"""
+    name = "a" * length
+    long = stage()._replace(name="abcdefghijkl", functions=(name,))
+    mistakes = list(function_mistakes(long, [replace(spec(KINDS[kind]), name=name)]))
+    assert mistakes == (
+        [
+            f"the schedule of {name!r} needs a rule herald-abcdefghijkl-{name}-event, and EventBridge allows a name of"
+            f" 64 characters; shorten the function's name by {over}"
+        ]
+        if over
+        else []
+    )
 
 
 def test_a_mistake_in_a_function_is_told_with_the_file_that_declares_it() -> None:
