@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
+from chalicelib.function_spec import FunctionSpec
 from chalicelib.functions import functions_of
+from chalicelib.own_functions import OWN
 from chalicelib.settings import Stage
 from ops import naming
 from ops.aws.account import Account
 from ops.errors import OpsError, ignoring_aws_error
+from ops.naming import AwsLocation
 from ops.templates import trigger_resources
 
 _MISSING = (
@@ -22,21 +25,26 @@ _MISSING = (
 )
 
 
-def check(account: Account, stage: Stage) -> None:
-    """Raise :class:`OpsError` that names every source which does not exist, before anything is changed.
+def check(account: Account, stage: Stage, own: Sequence[FunctionSpec] = OWN) -> None:
+    """Raise :class:`OpsError` that names every source which does not exist, or every queue that shows a message again
+    while its function still runs, before anything is changed.
 
-    Those whose names begin like the stage's own are left out, as the deployment may be about to make them.
+    Sources whose names begin like the stage's own are left out, as the deployment may be about to make them.
     """
     where = account.where
     missing = [
         f"  {function}: there is no {kind} {source} in account {where.account}, {where.region}"
-        for kind in dict.fromkeys(spec.trigger.kind for spec in functions_of(stage) if spec.trigger.source)
-        for function, source in trigger_resources.sources(stage, where, kind).items()
-        if not source.startswith(f"{naming.prefix(stage)}-") and not _is_there(account, kind, source)
+        for kind in dict.fromkeys(spec.trigger.kind for spec in functions_of(stage, own) if spec.trigger.source)
+        for function, source in _standing(stage, where, kind, own)
+        if not _is_there(account, kind, source)
     ]
     if missing:
         raise OpsError("\n".join(["chalicelib/own_functions.py names sources of events that don't exist:", *missing]))
-    for table in trigger_resources.sources(stage, where, "dynamodb").values():
+    if early := list(_shown_too_early(account, stage, own)):
+        raise OpsError(
+            "\n".join(["Lambda takes no queue that shows a message again while its function may run:", *early])
+        )
+    for table in trigger_resources.sources(stage, where, "dynamodb", own=own).values():
         stream(account, table)
 
 
@@ -69,6 +77,31 @@ def send_to_eventbridge(account: Account, buckets: Sequence[str]) -> list[str]:
             )
             changed.append(bucket)
     return changed
+
+
+def _standing(stage: Stage, where: AwsLocation, kind: str, own: Sequence[FunctionSpec]) -> list[tuple[str, str]]:
+    """The functions with a trigger of a kind, and its source, without those that the deployment may make."""
+    found = trigger_resources.sources(stage, where, kind, own=own).items()
+    return [(function, source) for function, source in found if not source.startswith(f"{naming.prefix(stage)}-")]
+
+
+def _shown_too_early(account: Account, stage: Stage, own: Sequence[FunctionSpec]) -> Iterator[str]:
+    """A line for each queue whose visibility timeout is below the function's timeout: Lambda makes no mapping of it,
+    and advises six times the function's.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    """
+    timeouts = {spec.name: spec.timeout for spec in functions_of(stage, own)}
+    for function, queue in _standing(stage, account.where, "sqs", own):
+        sqs = account.client("sqs")
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+        if (hidden := int(found["VisibilityTimeout"])) < timeouts[function]:
+            yield (
+                f"  {function}: its timeout is {timeouts[function]} s, and the visibility timeout of queue {queue} is"
+                f" {hidden} s. Set it: aws sqs set-queue-attributes --queue-url {url} --attributes"
+                f" VisibilityTimeout={6 * timeouts[function]}"
+            )
 
 
 def _is_there(account: Account, kind: str, name: str) -> bool:

@@ -542,7 +542,7 @@ def _with_triggers(own: _Arns, stage: Stage, functions: Sequence[FunctionSpec]) 
             arns("s3", "arn:${AWS::Partition}:s3:::"),
             _of("s3", "GetBucketNotification PutBucketNotification"),
         ),
-        ("SourceQueues", arns("sqs", own.arn("sqs", "")), ["sqs:GetQueueUrl"]),
+        ("SourceQueues", arns("sqs", own.arn("sqs", "")), _of("sqs", "GetQueueUrl GetQueueAttributes")),
         ("SourceTopics", arns("sns", own.arn("sns", "")), _of("sns", "GetTopicAttributes Subscribe")),
         ("SourceTables", arns("dynamodb", own.arn("dynamodb", "table/")), ["dynamodb:DescribeTable"]),
         ("SourceStreams", arns("kinesis", own.arn("kinesis", "stream/")), ["kinesis:DescribeStreamSummary"]),
