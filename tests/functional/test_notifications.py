@@ -221,7 +221,7 @@ BAD: list[tuple[object, str, str]] = [
     (WHOLE | {"link": "javascript:MARKER"}, "link", "expected an address such as https://"),
     (WHOLE | {"link": "https://www.example.com/\nName: MARKER"}, "link", "expected an address"),
     (WHOLE | {"channels": ["pushover", "MARKER"]}, "channels", "expected a list of one or more of"),
-    (WHOLE | {"channels": ["unused"]}, "channels", "expected a list of one or more of"),
+    (WHOLE | {"channels": ["unused"]}, "channels", "expected a list of one or more of: pushover, mail, team"),
     (WHOLE | {"channels": [["pushover"]]}, "channels", "expected a list of one or more of"),
     (WHOLE | {"key": ""}, "key", "expected a text that is not empty"),
     (WHOLE | {"text": "MARKER"}, "text", "text: unknown; expected version, kind, title, message and, optionally"),

@@ -71,6 +71,7 @@ def test_a_request_that_does_not_fit_the_contract_reaches_nobody(
     with override_container(rig.container), pytest.raises(InvalidRequestError) as caught:
         notifiers.client().lambda_.invoke(f"notify_{kind}", request_)
     assert caught.value.key.partition(".")[0] == key
+    assert caught.value.message.startswith(key)
     assert provider.bodies == []
 
 

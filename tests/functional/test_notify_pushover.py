@@ -339,6 +339,11 @@ def test_a_redirect_is_not_followed_with_the_token(pushover: Pushover, provider:
     assert provider.paths == ["/1/messages.json"]
 
 
+def test_a_broken_connection_is_one_to_pushover(pushover: Pushover, provider: Provider) -> None:
+    provider.fault = "hang up"
+    assert pushover.fails(ChannelUncertainError).message == "the connection to Pushover broke"
+
+
 # Secrets
 
 

@@ -14,7 +14,7 @@ from chalicelib.logic.allowed_origins import (
     origin_to_link_to,
     printable_origin,
 )
-from chalicelib.logic.redirects import next_page
+from chalicelib.logic.redirects import MAX_WANTED, next_page
 from tests.fakes import site
 
 HOST = "abc123.execute-api.eu-central-1.amazonaws.com"
@@ -98,6 +98,17 @@ def test_an_own_origin_may_send_whatever_the_choices_are() -> None:
 )
 def test_a_form_may_lead_to_the_sites_own_pages(wanted: str) -> None:
     assert next_page(SITE, wanted) == wanted
+
+
+@pytest.mark.parametrize(("length", "followed"), [(MAX_WANTED, True), (MAX_WANTED + 1, False)])
+def test_an_address_is_followed_up_to_a_length(length: int, followed: bool) -> None:
+    wanted = "/".ljust(length, "a")
+    assert next_page(SITE, wanted) == (f"{OWN}{wanted}" if followed else SITE.thanks)
+
+
+def test_a_host_beyond_ascii_keeps_its_port() -> None:
+    ported = site(origins=(f"{IDN}:8443",))
+    assert next_page(ported, "https://MÜNCHEN.example:8443/ö") == f"{IDN}:8443/%C3%B6"
 
 
 @pytest.mark.parametrize(

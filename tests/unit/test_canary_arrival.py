@@ -11,6 +11,7 @@ from chalicelib.functions import CANARY_ARRIVED, FUNCTIONS, functions_of
 from chalicelib.logic import canary_arrival, failure_alarm
 from chalicelib.logic.canary_arrival import Canary, arrive
 from chalicelib.logic.delivery_types import CheckingNotifier
+from chalicelib.logic.message import LATEST
 from chalicelib.logic.message_kinds import KIND_CANARY
 from chalicelib.logic.notification import Notification
 from ops.config.loader import _NAME
@@ -79,7 +80,12 @@ def test_it_survives_the_topic() -> None:
     assert Canary.deserialize(CANARY.serialize()) == CANARY
 
 
-@pytest.mark.parametrize("sent_at", [-1, CANARY.sent_at * 1000])
+@pytest.mark.parametrize("sent_at", [0, LATEST])
+def test_a_canary_may_be_of_any_time_of_our_calendar(sent_at: int) -> None:
+    assert Canary.deserialize(Canary("a", sent_at).serialize()).sent_at == sent_at
+
+
+@pytest.mark.parametrize("sent_at", [-1, LATEST + 1])
 def test_a_canary_of_a_time_beyond_our_calendar_is_none(sent_at: int) -> None:
     with pytest.raises(ValueError, match=r"^sent_at: expected seconds since the epoch, 0 to \d+$"):
         Canary.deserialize(Canary("a", sent_at).serialize())

@@ -72,6 +72,13 @@ def test_what_was_counted_is_told_at_its_own_time() -> None:
     assert failure_alarm.from_count(2, NOW) == Notification(f"alarm-{NOW}", "Herald: not delivered", message, NOW)
 
 
+@pytest.mark.parametrize("words", ["", "email: SES could not be asked"])
+def test_an_alarm_for_a_canary_has_the_notifiers_words_if_there_are_any(words: str) -> None:
+    failure = failure_alarm.Failure("id-1", KIND_CANARY, "Success", "CanaryError", words)
+    said = ["The canary did not get through: CanaryError.", *filter(None, [words])]
+    assert failure_alarm.from_failure(failure, None, TURN, NOW).message == "\n".join(said)
+
+
 @pytest.mark.parametrize(("count", "what"), [(37, "37 messages"), (None, "messages")])
 def test_an_alarm_for_a_summary_says_of_how_many_messages_and_goes_by_another_channel(
     count: int | None, what: str

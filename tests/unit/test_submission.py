@@ -694,7 +694,7 @@ def test_a_message_with_everything_is_short_json_and_comes_back() -> None:
 @pytest.mark.parametrize(("change", "taken"), [
     ({"id": "i" * MAX_ID, "site": "s" * MAX_ID}, True), ({"id": "i", "site": "s", "received_at": 0}, True),
     ({"id": "i" * (MAX_ID + 1)}, False), ({"site": "s" * (MAX_ID + 1)}, False), ({"id": ""}, False),
-    ({"site": ""}, False),
+    ({"site": ""}, False), ({"received_at": LATEST}, True),
 ])  # fmt: skip
 def test_ids_have_bounds(change: dict[str, object], taken: bool) -> None:
     text = json.dumps(WHOLE | change)
