@@ -338,7 +338,8 @@ def test_the_files_beside_a_body_of_ones_own_are_cut_before_the_message() -> Non
         *(("aaaaaaaaaa", ["aaaaaaaaaa"]), ("aaaaaaaaaa bb", ["aaaaaaaaaa", "bb"]), ("äöüäö ü", ["äöüäö", "ü"])),
         *(("aaaa bbbbb cccc", ["aaaa bbbbb", "cccc"]), ("aa bb cc dd ee", ["aa bb cc", "dd ee"])),
         *(("aaaaaaaaaaaa bb", ["aaaaaaaaaa", "aa bb"]), ("a bbbbbbbbbbbb", ["a", "bbbbbbbbbb", "bb"])),
-        *((" aaaaaaaaaaaa", [" aaaaaaaaa", "aaa"]), ("first\naaaaaaaaaaaa", ["first", "aaaaaaaaaa", "aa"])),
+        *(("ääääää b", ["äääää", "ä b"]), (" aaaaaaaaaaaa", [" aaaaaaaaa", "aaa"])),
+        ("first\naaaaaaaaaaaa", ["first", "aaaaaaaaaa", "aa"]),
     ],
 )
 def test_a_long_line_is_broken_at_a_space_or_in_a_long_word_anywhere(written: str, lines: list[str]) -> None:
