@@ -179,5 +179,7 @@ def _lets_in(statement: Mapping[str, Any], value: str, key: str) -> bool:
         if name.lower() == key.lower()
         for each in (found if isinstance(found, list) else [found])
     )
-    fits = key == _SOURCE or statement.get("Principal") in ("*", {"AWS": "*"})
-    return statement.get("Effect") == "Allow" and fits and value in values
+    of_url = key != _SOURCE
+    if statement.get("Effect") != "Allow" or (of_url and statement.get("Principal") not in ("*", {"AWS": "*"})):
+        return False
+    return value in values or (of_url and not statement.get("Condition"))

@@ -1,12 +1,12 @@
-// Herald: sends <form data-herald> without leaving the page. Without this script the browser sends the same form.
-// No dependency, no cookie, nothing stored. Attributes, events and texts: docs/site.md. Apache License 2.0.
+// Herald: sends <form data-herald> without leaving the page. No dependency, no cookie, nothing stored.
+// Attributes, events and texts: docs/site.md. Apache License 2.0.
 // Asynchronous: what throws for one form leaves the others alone.
 Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(async (element, number) => {
   "use strict";
   // Safari before 15.4 doesn't say which button was pressed.
   if (!("submitter" in (window.SubmitEvent || Event).prototype)) return;
 
-  // A control named "remove" hides its form's method, <img name="createElement"> the document's: ask the prototypes.
+  // A control named "remove" hides its form's method: ask the prototypes.
   const unhidden = (node, { prototype }) => new Proxy({}, {
     get(_, name) {
       const value = Reflect.get(prototype, name, node);
@@ -60,12 +60,12 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     },
   };
   const language = Object.keys(TEXTS).find((each) => form.matches(`:lang(${each})`)) || "en";
-  // The server may have texts in languages that this script has not.
+  // The server may have others.
   const [wanted] = form.closest("[lang]")?.lang.match(/^[a-z]{2,3}\b/i) || [language];
   const say = (key) => form.dataset[key] || TEXTS[language][key];
   const checks = !form.noValidate;
   const errors = new Map(); // by the first field of a group
-  const attempts = new Map(); // content → key, seconds, solution: the same is no second message
+  const attempts = new Map(); // by content: key, seconds, solution
   let count = 0, started, sending, ready; // ready: a solution that was not sent yet
 
   const set = (element, name, value) => value ? element.setAttribute(name, value) : element.removeAttribute(name);
@@ -79,7 +79,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   set(status, "role", "status");
 
   function tell(state, text) {
-    // After the form: inside of something busy, screen readers may keep silent.
+    // Inside of something busy, screen readers may keep silent.
     if (!status.isConnected) form.after(status);
     status.dataset.state = state;
     status.textContent = text;
@@ -155,7 +155,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     }
   }
 
-  // A proof of work (ALTCHA, version 2). The browser derives the keys in a thread of its own.
+  // A proof of work (ALTCHA, version 2), in a thread of the browser's.
   async function solve(work) {
     const [, challenge] = await ask(form.dataset.challenge, { cache: "no-store" });
     const p = challenge.parameters;
@@ -181,7 +181,6 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     work.payload = solve(work).catch(() => {}); // without one the server decides
   }
 
-  // As multipart, unless the button says otherwise.
   function encoded(data, type) {
     const pairs = [...data].map(([name, value]) => [name, value.name ?? value]);
     if (/urlencoded/.test(type)) return new URLSearchParams(pairs);
@@ -193,7 +192,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     const data = new FormData(element);
     if (button?.name) data.append(button.name, button.value);
     const url = (button?.getAttribute("formaction") ?? form.getAttribute("action")) || location.href;
-    // A captcha's token is another each time, and no part of what was written.
+    // A captcha's token is another each time.
     const words = [...data].filter(([name]) => !/^altcha$|captcha|turnstile/.test(name));
     const content = JSON.stringify([url, ...words]);
     if (!attempts.has(content)) {
@@ -267,8 +266,8 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
       busy(true);
       tell("sending", say("sending"));
       [answer, said] = await post(button);
-      // Another 2xx may be of any page: some hosts answer what they don't know, or errors, with their start page.
-      accepted = answer?.status === 202 || (answer?.ok && said.id);
+      // Some hosts answer everything with 200 and their start page.
+      accepted = answer?.status === 202 || said?.id;
       if (!answer) failed(0, say("offline"));
       else if (accepted) sent(said);
       else refused(answer, said);
