@@ -41,7 +41,7 @@ class NotifierClient:
         try:
             self.quota = _read_quota(answer.get("quota"))
         except ValueError:  # It is delivered, whatever was said of the quota.
-            self._log_reason(f"{self._function} told a quota that is not of the contract", missing="quota")
+            self._log_reason(f"{self._function} answered with a quota that breaks the contract", missing="quota")
         return str(answer["reference"])
 
     def check(self, notification: Notification) -> Quota | None:
@@ -67,8 +67,8 @@ class NotifierClient:
             raise ChannelUncertainError(str(error)) from error
 
     def _log_reason(self, reason: str, *, missing: str = "answer") -> None:
-        """Log why what the notifier should have said is missing or unusable. Nothing else does: the record keeps the
-        error's class alone, and the notifier may have no log of a run."""
+        """Log why the notifier's answer, or its quota, is ``missing`` or unusable. Nothing else does: the record keeps
+        the error's class alone, and the notifier may have no log of a run."""
         from chalicelib.logs import logger
 
         logger.warning(f"No usable {missing} from the notifier", extra={"channel": self._channel, "reason": reason})
@@ -80,7 +80,7 @@ class NotifierClient:
 
 
 def _read_quota(quota: object) -> Quota | None:
-    """Read what the contract calls a quota; raises a ValueError for anything else."""
+    """Read the quota of an answer; raises ValueError unless it has the contract's keys and types."""
     match quota:
         case None:
             return None

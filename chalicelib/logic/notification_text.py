@@ -202,7 +202,7 @@ class Parts:
             return values.get(name, fields.get(name.removeprefix(placeholders.FIELD_PREFIX), ""))
 
         def owners(name: str) -> str:
-            """A colon stands for what a visitor wrote, so that a label is the owner's only where none is before it."""
+            """The value, or ``:`` in place of a visitor's: behind a colon nothing is taken for an owner's label."""
             return value(name) if name in _NO_VISITORS else ":" * bool(value(name).strip())
 
         if not self.notification.fields:

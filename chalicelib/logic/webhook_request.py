@@ -253,7 +253,7 @@ def teams(notification: Notification, share: float = 1) -> dict[str, object]:
     limit = TEAMS_CARD.scaled(share)
 
     def fits(part: str) -> bool:
-        # A card of what is too long anyway would take long, and a hundred times its memory.
+        # No card is made of a text that can't fit: it would take seconds, and a hundred times the text's memory.
         return len(part) <= limit.usable and limit.fits(json.dumps(json.dumps(card(part))))
 
     message = lay_out(notification, fits)

@@ -13,7 +13,7 @@ WITHOUT_FUNCTION_URLS = frozenset(
     )
 )
 """The regions of the partition ``aws``: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html"""
-_PARTITIONS_WITHOUT = ("aws-us-gov", "aws-cn")
+_PARTITIONS_WITHOUT_FUNCTION_URLS = ("aws-us-gov", "aws-cn")
 """https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-lambda.html
 https://docs.amazonaws.cn/en_us/aws/latest/userguide/lambda.html"""
 
@@ -23,7 +23,7 @@ def refuse_unavailable(config: StageConfig, where: AwsLocation) -> None:
     stage = config.stage
     mistakes = []
     for wanted, key in ((stage.function_url, "function_url"), (stage.inbox, "inbox")):
-        if wanted and (where.partition in _PARTITIONS_WITHOUT or where.region in WITHOUT_FUNCTION_URLS):
+        if wanted and (where.partition in _PARTITIONS_WITHOUT_FUNCTION_URLS or where.region in WITHOUT_FUNCTION_URLS):
             mistakes.append(f"AWS has no function URLs there: take {key} out of the stage")
     if where.partition == "aws-cn" and stage.xray:
         mistakes.append("AWS in China has no X-Ray with Lambda: take xray out of the stage")

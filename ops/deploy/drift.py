@@ -20,10 +20,7 @@ from chalicelib.settings import Stage
 from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.errors import ignoring_aws_error
-from ops.templates.resource_access import Resolver
-
-_SOURCE = "aws:SourceArn"
-"""The key of the condition by which a function's policy names who may invoke it."""
+from ops.templates.resource_access import SOURCE, Resolver, condition_of, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +134,10 @@ def _is_there(account: Account, kind: str, properties: Mapping[str, Any], of: Re
             case "AWS::Lambda::Url":
                 functions.get_function_url_config(FunctionName=properties["TargetFunctionArn"])
             case "AWS::Lambda::Permission":
-                return _is_permitted(account, properties["FunctionName"], *_condition(properties, of))
+                condition = condition_of(properties, of)
+                return condition is None or _is_permitted(account, properties["FunctionName"], *condition[1:])
         return True
     return False
-
-
-def _condition(properties: Mapping[str, Any], of: Resolver) -> tuple[str, str]:
-    """The key and value of the condition that Lambda makes of a permission's properties:
-    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none"""
-    if "SourceArn" in properties:
-        return _SOURCE, of.text(properties["SourceArn"])
-    if "FunctionUrlAuthType" in properties:
-        return "lambda:FunctionUrlAuthType", properties["FunctionUrlAuthType"]
-    return "lambda:InvokedViaFunctionUrl", "true"
 
 
 def _is_permitted(account: Account, function: str, key: str, value: str) -> bool:
@@ -162,7 +150,7 @@ def _is_permitted(account: Account, function: str, key: str, value: str) -> bool
         return True
 
 
-def permits(account: Account, function: str, value: str, key: str = _SOURCE) -> bool:
+def permits(account: Account, function: str, value: str, key: str = SOURCE) -> bool:
     """Whether the function has a policy that lets a source invoke it, or who fulfils another condition."""
     with ignoring_aws_error("ResourceNotFoundException"):
         policy = json.loads(account.functions.get_policy(FunctionName=function)["Policy"])
@@ -177,9 +165,7 @@ def _lets_in(statement: Mapping[str, Any], value: str, key: str) -> bool:
         for keys in statement.get("Condition", {}).values()
         for name, found in keys.items()
         if name.lower() == key.lower()
-        for each in (found if isinstance(found, list) else [found])
+        for each in listed(found)
     )
-    of_url = key != _SOURCE
-    if statement.get("Effect") != "Allow" or (of_url and statement.get("Principal") not in ("*", {"AWS": "*"})):
-        return False
-    return value in values or (of_url and not statement.get("Condition"))
+    fits = key == SOURCE or statement.get("Principal") in ("*", {"AWS": "*"})
+    return statement.get("Effect") == "Allow" and fits and value in values

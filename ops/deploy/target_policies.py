@@ -22,6 +22,7 @@ from ops.config.rules_subscribers_grants import Extensions
 from ops.config.targets import Target
 from ops.errors import OpsError, ignoring_aws_error
 from ops.naming import AwsLocation
+from ops.templates.resource_access import listed
 from ops.templates.rules_subscribers_grants import ROLE_ACTIONS
 from ops.templates.target_policy_statements import Statement, merged_policy, statements
 
@@ -53,7 +54,7 @@ def check_boundary(account: Account, stage: Stage, extensions: Extensions, bound
     may = [
         (action, arn)
         for each in found["Statement"]
-        for action, arn in product(_listed(each["Action"]), _listed(each["Resource"]))
+        for action, arn in product(listed(each["Action"]), listed(each["Resource"]))
     ]
     beyond = [
         f"  rule.{name}.to: {rule.to}"
@@ -65,10 +66,6 @@ def check_boundary(account: Account, stage: Stage, extensions: Extensions, bound
         first = f"{boundary} is the boundary of the stage's roles, and keeps rules from their targets:"
         last = f"make render; then an administrator deploys infra/pipeline-{stage.name}.yaml again: docs/pipeline.md"
         raise OpsError("\n".join([first, *beyond, last]))
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 def written(extensions: Extensions, stage: Stage, where: AwsLocation) -> dict[str, list[Statement]]:

@@ -28,6 +28,10 @@ from ops.templates.common_resources import RULE_DEAD_LETTERS, SUBSCRIBER_DEAD_LE
 DATA, FOUNDATION = Path("infra/data.yaml"), Path("infra/foundation.yaml")
 
 
+SOURCE = "aws:SourceArn"
+"""The key of the condition by which a function's policy names who may invoke it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Permission:
     """One statement of a resource's own policy, of a role's trust policy, or of a role that is no function's."""
@@ -78,7 +82,7 @@ def _of_chalice(stage: Stage, where: AwsLocation) -> Iterator[Permission]:
                 "Allow",
                 ("lambda:InvokeFunction",),
                 where.arn("lambda", f"function:{stage.function(spec.name)}"),
-                f"ArnLike aws:SourceArn {arn}",
+                f"ArnLike {SOURCE} {arn}",
                 "Chalice",
             )
 
@@ -101,14 +105,16 @@ def _source(spec: FunctionSpec, stage: Stage, where: AwsLocation) -> tuple[str, 
     return None
 
 
-def _of_permission(properties: Mapping[str, Any], of: Resolver) -> str:
-    """The condition that Lambda makes of a permission's properties:
-    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none"""
+def condition_of(properties: Mapping[str, Any], of: Resolver) -> tuple[str, str, str] | None:
+    """Operator, key and value of the condition that Lambda makes of a permission's properties; None if it makes none.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none
+    """
     if "SourceArn" in properties:
-        return f"ArnLike aws:SourceArn {of.text(properties['SourceArn'])}"
+        return "ArnLike", SOURCE, of.text(properties["SourceArn"])
     if "FunctionUrlAuthType" in properties:
-        return f"StringEquals lambda:FunctionUrlAuthType {properties['FunctionUrlAuthType']}"
-    return "Bool lambda:InvokedViaFunctionUrl true" if properties.get("InvokedViaFunctionUrl") else ""
+        return "StringEquals", "lambda:FunctionUrlAuthType", properties["FunctionUrlAuthType"]
+    return ("Bool", "lambda:InvokedViaFunctionUrl", "true") if properties.get("InvokedViaFunctionUrl") else None
 
 
 def _of_template(
@@ -128,7 +134,7 @@ def _of_template(
                     "Allow",
                     (properties["Action"],),
                     function,
-                    _of_permission(properties, of),
+                    " ".join(condition_of(properties, of) or ()),
                     made_by,
                 )
             case "AWS::IAM::Role":
@@ -156,7 +162,7 @@ def _who(statement: Mapping[str, Any], of: Resolver) -> str:
     principal = statement["Principal"]
     if not isinstance(principal, dict):
         return of.text(principal)
-    return ", ".join(of.text(one) for found in principal.values() for one in _listed(found))
+    return ", ".join(of.text(one) for found in principal.values() for one in listed(found))
 
 
 def _permission(statement: Mapping[str, Any], of: Resolver, made_by: str, *, who: str, on: str = "") -> Permission:
@@ -164,10 +170,10 @@ def _permission(statement: Mapping[str, Any], of: Resolver, made_by: str, *, who
     return Permission(
         who,
         statement["Effect"],
-        tuple(_listed(statement["Action"])),
-        on or ", ".join(of.text(each) for each in _listed(statement["Resource"])),
+        tuple(listed(statement["Action"])),
+        on or ", ".join(of.text(each) for each in listed(statement["Resource"])),
         "; ".join(
-            f"{operator} {key} {', '.join(of.text(value) for value in _listed(values))}"
+            f"{operator} {key} {', '.join(of.text(value) for value in listed(values))}"
             for operator, keys in conditions.items()
             for key, values in keys.items()
         ),
@@ -175,7 +181,8 @@ def _permission(statement: Mapping[str, Any], of: Resolver, made_by: str, *, who
     )
 
 
-def _listed(found: Any) -> list[Any]:
+def listed(found: Any) -> list[Any]:
+    """What a policy names: IAM takes one value in place of a list of one."""
     return found if isinstance(found, list) else [found]
 
 

@@ -14,7 +14,7 @@ from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from tests.second_aws.gaps import Gaps, add_deletions
+from tests.second_aws.gaps import Gaps, add_conditions, add_deletions
 
 
 class _Quiet(MotoRequestHandler):
@@ -35,6 +35,7 @@ def main(port: int) -> None:
     warnings.showwarning = note
     default_user_config["lambda"]["use_docker"] = False
     add_deletions()
+    add_conditions()
     app = Gaps(DomainDispatcherApplication(create_backend_app), skipped)
     with make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet) as server:
         server.serve_forever()

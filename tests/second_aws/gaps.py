@@ -15,6 +15,7 @@ from typing import Any
 from moto.apigateway.models import RestAPI, apigateway_backends
 from moto.awslambda.exceptions import GenericResourcNotFound, UnknownFunctionException
 from moto.awslambda.models import LambdaBackend
+from moto.awslambda.policy import Policy
 from moto.awslambda.utils import get_backend
 from moto.cloudformation.models import cloudformation_backends
 from moto.core.common_models import CloudFormationModel
@@ -138,6 +139,22 @@ def add_deletions() -> None:
 
     ManagedPolicy.delete_from_cloudformation_json = staticmethod(policy)  # type: ignore[assignment]
     RestAPI.delete_from_cloudformation_json = staticmethod(api)  # type: ignore[assignment]
+
+
+def add_conditions() -> None:
+    """Make conditions of what a permission says of function URLs, which moto leaves as further keys of the statement:
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html#urls-auth-none"""
+    before = Policy.get_policy
+
+    def get_policy(self: Policy) -> dict[str, Any]:
+        for statement in self.statements:
+            if auth_type := statement.pop("FunctionUrlAuthType", None):
+                statement["Condition"] = {"StringEquals": {"lambda:FunctionUrlAuthType": auth_type}}
+            if statement.pop("InvokedViaFunctionUrl", None):
+                statement["Condition"] = {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
+        return before(self)
+
+    Policy.get_policy = get_policy  # type: ignore[method-assign]
 
 
 class _OfFunction:

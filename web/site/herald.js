@@ -60,7 +60,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     },
   };
   const language = Object.keys(TEXTS).find((each) => form.matches(`:lang(${each})`)) || "en";
-  // The server may have others.
+  // The server may speak more.
   const [wanted] = form.closest("[lang]")?.lang.match(/^[a-z]{2,3}\b/i) || [language];
   const say = (key) => form.dataset[key] || TEXTS[language][key];
   const checks = !form.noValidate;

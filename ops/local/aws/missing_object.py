@@ -1,4 +1,4 @@
-"""Tell who may list a bucket alone that an object is missing; MiniStack tells everybody who may read it.
+"""Say that an object is missing only to a role that may list its bucket; MiniStack says so to every reader.
 
 "If the object that you request doesn't exist, the error that Amazon S3 returns depends on whether you also have the
 s3:ListBucket permission": with it NoSuchKey (404), without it AccessDenied (403). CopyObject reads its source likewise.
@@ -31,9 +31,8 @@ def install() -> None:
     extend(iam_actions, "s3_additional_checks", _also_list)
 
 
-def _also_list(checks: Callable[..., Checks], method: str, path: str, *args: Any, **kwargs: Any) -> Checks:
-    found = checks(method, path, *args, **kwargs)
-    query = args[-1] if args else kwargs["query_params"]
+def _also_list(checks: Callable[..., Checks], method: str, path: str, headers: Any, body: bytes, query: Any) -> Checks:
+    found = checks(method, path, headers, body, query)
     itself = (f"s3:{iam_actions._s3_action(method, path, query)}", f"arn:aws:s3:::{path.lstrip('/')}")
     missing = (bucket for action, arn in (itself, *found) if action == _READ and (bucket := _without(arn)))
     return [*found, *(("s3:ListBucket", bucket) for bucket in missing)]
