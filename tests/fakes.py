@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
@@ -290,7 +291,7 @@ class InMemoryAlarms:
 
     def _begin(self, now: int, event: str) -> Turn:
         self.quiet_until = now + LEASE
-        return Turn("run", self.waiting, event)
+        return Turn(uuid.uuid4().hex, self.waiting, event)
 
 
 class Key:

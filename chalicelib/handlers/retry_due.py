@@ -34,7 +34,7 @@ def _notify_owner() -> None:
     now = container.now()
     turn = container.alarm_log.unreported(now)
     if turn is not None:
-        alarm = failure_alarm.from_count(turn.counted, now)
+        alarm = failure_alarm.from_count(turn, now)
         channels = container.stage.alarm_channels
         sent = failure_alarm.send(alarm, channels, container.notifiers, container.alarm_log, turn, now)
         logger.info("Owner notified", extra={"failures": turn.counted, **sent._asdict()})

@@ -125,10 +125,10 @@ def from_failure(failure: Failure, record: Record | None, turn: Turn, now: int) 
     return Notification(id=alarm_id, title=title, message="\n".join(lines), timestamp=now)
 
 
-def from_count(number: int, now: int) -> Notification:
+def from_count(turn: Turn, now: int) -> Notification:
     """Make the alarm for failures that were counted during the quiet time."""
-    message = f"{number} more failures since the last alarm. Channels that still wait are tried again."
-    return Notification(id=f"alarm-{now}", title=TITLE, message=message, timestamp=now)
+    message = f"{turn.counted} more failures since the last alarm. Channels that still wait are tried again."
+    return Notification(id=f"alarm-{turn.run}", title=TITLE, message=message, timestamp=now)
 
 
 def channels_for(wanted: Sequence[str], failure: Failure, record: Record | None) -> list[str]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from chalicelib.logic.attachments import Attachment
     from chalicelib.logic.message_files import MessageFile
 
+MAX_TEXT = 100_000
+"""Most characters of a title, a message, and a field's name or value. No form has as many."""
 MAX_LABEL = 300
 """Most characters of ``site``, ``full_text_at`` and ``files_at``."""
 MAX_INBOX = 1_000
@@ -141,8 +143,8 @@ class Notification:
         request = check_keys(request, REQUIRED, OPTIONAL)
         return cls(
             id=read_text(request, "id", MAX_ID),
-            title=read_text(request, "title"),
-            message=read_text(request, "message"),
+            title=read_text(request, "title", MAX_TEXT),
+            message=read_text(request, "message", MAX_TEXT),
             timestamp=read_whole_number(request, "timestamp", 0, LATEST)
             if request.get("timestamp") is not None
             else None,
@@ -178,13 +180,18 @@ class Quota:
 
 
 def _fields(given: object) -> tuple[tuple[str, str], ...]:
-    expected = InvalidRequestError('fields: expected a list of {"name": text, "value": text}', key="fields")
+    expected = InvalidRequestError(
+        f'fields: expected a list of {{"name": text, "value": text}}, each text of at most {MAX_TEXT} characters',
+        key="fields",
+    )
     if not isinstance(given, list):
         raise expected
     fields: list[tuple[str, str]] = []
     for entry in given:
         match entry:
-            case {"name": str(name), "value": str(value), **rest} if not rest:
+            case {"name": str(name), "value": str(value), **rest} if (
+                not rest and max(len(name), len(value)) <= MAX_TEXT
+            ):
                 fields.append((name, value))
             case _:
                 raise expected

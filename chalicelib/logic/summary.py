@@ -22,6 +22,7 @@ from chalicelib.logic.delivery_types import (
     Notifier,
     State,
 )
+from chalicelib.logic.invoke_contract import MAX_ID
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.notification_text import VISITOR_LINE_PREFIX
 from chalicelib.logic.plain_text import cut, one_line
@@ -212,8 +213,8 @@ def summary_notification(channel: str, batch: Batch, dependencies: SummaryDepend
     if batch.count > len(written):
         lines.append(texts["summary_more"].format(count=batch.count - len(written)))
     return Notification(
-        # Of two batches the first messages may have come within one second, but none is taken within the other's pause.
-        id=f"summary-{channel}-{batch.taken_at}",
+        # No two batches of a channel are taken in one second, but two stages' may be, for the same receiver.
+        id=f"summary-{channel}-{batch.taken_at}-{batch.newest}"[:MAX_ID],
         title=texts["summary_title"].format(count=batch.count),
         message="\n".join(lines),
         timestamp=dependencies.now(),

@@ -163,9 +163,9 @@ def _text(description: str = "") -> Schema:
     return {"type": "string"} | ({"description": description} if description else {})
 
 
-def _id(description: str, longest: int | None = MAX_ID) -> Schema:
+def _id(description: str, longest: int = MAX_ID) -> Schema:
     """Return the schema of a text in a request that must not be blank."""
-    return _text(description) | {"pattern": NOT_BLANK} | ({"maxLength": longest} if longest else {})
+    return _text(description) | {"pattern": NOT_BLANK, "maxLength": longest}
 
 
 def _number(description: str, least: int = 0, most: int | None = None) -> Schema:
@@ -178,17 +178,18 @@ def _or_null(schema: Schema) -> Schema:
     return schema | {"type": [schema["type"], "null"]}
 
 
+_LONGEST = _text() | {"maxLength": notification.MAX_TEXT}
 _SECONDS = "seconds since the epoch"
 _CORRELATION = _id("Your own id of what you do; the function's log lines have it")
 
 NOTIFY: dict[str, Schema] = {
     "id": _id("Your own id of the thing; the function's log lines have it"),
-    "title": _id("The provider's limit cuts it", None),
-    "message": _id("The provider's limit cuts it", None),
+    "title": _id("The provider's limit cuts it", notification.MAX_TEXT),
+    "message": _id("The provider's limit cuts it", notification.MAX_TEXT),
     "timestamp": _or_null(_number(f"When it happened, {_SECONDS}", most=message.LATEST)),
     "channel": _id("One of herald.toml that the function serves; needed where it serves several"),
     "reply_to": _id("An e-mail address to answer to, for a channel that can", notification.MAX_ADDRESS),
-    "fields": _list(_object({"name": _text(), "value": _text()}) | {"additionalProperties": False})
+    "fields": _list(_object({"name": _LONGEST, "value": _LONGEST}) | {"additionalProperties": False})
     | {"description": "What the message is made of. One named `message` is what is shown as the message"},
     "options": {"type": "object", "description": "What only one kind of channel knows; each kind checks its own"},
     "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import FunctionError, InvalidRequestError, NotifierError
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.notification import MAX_TITLE, Notification, from_contact
+from chalicelib.logic.notification import MAX_TEXT, MAX_TITLE, Notification, from_contact
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.published_notification import MAX_LINK, MAX_MESSAGE, read
 from chalicelib.logic.stored_message_requests import GetMessage, ListMessages
@@ -83,7 +83,7 @@ EDGES: list[Any] = [
     {"priority": []},
     *("notification", "emergency", "http://x", "https://", "javascript:alert(1)", "https://x/ y", "https://ä.example"),
     *("https://" + "x" * (length - 8) for length in (MAX_LINK, MAX_LINK + 1)),
-    *("x" * length for length in (MAX_TITLE, MAX_TITLE + 1, MAX_MESSAGE, MAX_MESSAGE + 1)),
+    *("x" * length for length in (MAX_TITLE, MAX_TITLE + 1, MAX_MESSAGE, MAX_MESSAGE + 1, MAX_TEXT, MAX_TEXT + 1)),
     *(["pushover"], ["pushover", "pushover"], ["nobody"], "pushover"),
 ]
 values = st.one_of(

@@ -187,13 +187,26 @@ def test_a_request_with_every_key_comes_back() -> None:
     assert Notification.from_request(json.loads(json.dumps(request))) == whole
 
 
-LONGEST = {"channel": 128, "reply_to": 254, "site": 300, "full_text_at": 300, "files_at": 300, "body": 2000}
+LONGEST = {
+    "title": 100_000,
+    "message": 100_000,
+    "channel": 128,
+    "reply_to": 254,
+    "site": 300,
+    "full_text_at": 300,
+    "files_at": 300,
+    "body": 2000,
+}
 FILE = {"name": "a", "about": "b"}
-NO_FIELDS: list[object] = [{}, None, [1], [FILE], [{"name": "a", "value": 1}], [{"name": "a", "value": "b", "c": 1}]]
+NO_FIELDS: list[object] = [
+    *({}, None, [1], [FILE], [{"name": "a", "value": 1}], [{"name": "a", "value": "b", "c": 1}]),
+    *([{"name": "x" * 100_001, "value": "b"}], [{"name": "a", "value": "x" * 100_001}]),
+]
 NO_OPTIONS: list[object] = [[], None, "a", {1: 2}]
 NO_FILES: list[object] = [
     *({}, None, [1], [FILE] * 21, [{"name": "a"}], [{**FILE, "key": "a"}], [{**FILE, "key": 1, "type": ""}])
 ]
+FIELDS_ARE = 'expected a list of {"name": text, "value": text}, each text of at most 100000 characters'
 FILES_ARE = (
     'expected a list of at most 20 {"name": text, "about": text, "key": text, "type": text}, the last two'
     " if it may be attached"
@@ -207,7 +220,7 @@ FILES_ARE = (
             (key, "x" * (most + 1), f"expected at most {most} characters, found {most + 1}")
             for key, most in LONGEST.items()
         ),
-        *(("fields", value, 'expected a list of {"name": text, "value": text}') for value in NO_FIELDS),
+        *(("fields", value, FIELDS_ARE) for value in NO_FIELDS),
         *(("options", value, "expected an object") for value in NO_OPTIONS),
         *(("files", value, FILES_ARE) for value in NO_FILES),
     ],
@@ -218,8 +231,10 @@ def test_what_is_optional_is_checked_too(key: str, value: object, message: str) 
 
 def test_what_is_optional_may_be_as_long_as_it_says() -> None:
     longest = {key: "x" * most for key, most in LONGEST.items()}
-    found = Notification.from_request({**GOOD, **longest, "files": [FILE] * 20})
+    field = {"name": "x" * 100_000, "value": "y" * 100_000}
+    found = Notification.from_request({**GOOD, **longest, "files": [FILE] * 20, "fields": [field]})
     assert {key: getattr(found, key) for key in LONGEST} == longest
+    assert found.fields == (("x" * 100_000, "y" * 100_000),)
     assert len(found.files) == 20
 
 

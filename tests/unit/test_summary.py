@@ -45,7 +45,7 @@ def test_a_summary_says_how_many_since_when_and_names_those_that_are_still_there
     found = summary(Batch(5, NOW - 90, ("1", "gone", "2"), "3", NOW - 60))
     since, more = EN["summary_since"].format(count=5, since="2025-12-31 23:58"), EN["summary_more"].format(count=2)
     text = "\n".join([since, "› Ada 1: Hi", "› Ada 2: Hi", "› Ada 3: Hi", more])
-    assert found == Notification(f"summary-phone-{NOW - 60}", EN["summary_title"].format(count=5), text, NOW)
+    assert found == Notification(f"summary-phone-{NOW - 60}-3", EN["summary_title"].format(count=5), text, NOW)
     assert summary(Batch(1, NOW, ("3",), "3", NOW)).message.splitlines()[1:] == ["› Ada 3: Hi"]
 
 
@@ -169,7 +169,7 @@ def ended(action: Action, state: State | None = None, messages: int = 0) -> Deli
 def test_a_batch_is_sent_with_a_ring_and_the_next_pause_is_twice_as_long(pause: int) -> None:
     store, notifier = OneBatch(replace(BATCH, pause=pause)), RecordingNotifier()
     assert run(store, notifier, phone=PHONE) == ended(Action.DELIVERED, State.DELIVERED, 3)
-    assert [one.id for one in notifier.delivered] == [f"summary-phone-{NOW - 60}"]
+    assert [one.id for one in notifier.delivered] == [f"summary-phone-{NOW - 60}-2"]
     longer = {0: FIRST_PAUSE, FIRST_PAUSE: 2 * FIRST_PAUSE, MAX_PAUSE: MAX_PAUSE}[pause]
     assert store.calls == [
         TAKEN,
