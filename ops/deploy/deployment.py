@@ -200,6 +200,7 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
             Step("data", f"stack {names[2]}: table, dead letters", lambda: _delete_data(deployment, data)),
         ]
         run_steps(steps, deployment.report, _advice(deployment, "destroy"))
+        lock.delete(account.ssm, stage)
 
 
 @contextmanager

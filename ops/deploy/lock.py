@@ -1,8 +1,8 @@
 """Allow one deployment of a stage at a time, by a lock in Parameter Store.
 
-The parameter says which process holds the lock, and since when. A process that was killed can't release it. The next
-run on the same machine sees that the process is gone and takes the lock over; from another machine a person must
-unlock the stage.
+The parameter says which process holds the lock, and since when, or is :data:`FREE`. A process that was killed can't
+release it. The next run on the same machine sees that the process is gone and takes the lock over; from another machine
+a person must unlock the stage.
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.settings import Stage
 from ops.errors import OpsError, ignoring_aws_error
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
+
+
+FREE = "free"
+"""The value of a lock that nobody holds. A deleted parameter must not be made anew within 30 seconds:
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,43 +115,59 @@ def held(
 
 def release(ssm: SSMClient, stage: Stage, me: Holder | None = None) -> Holder | None:
     """Release the lock and return its holder. With ``me``, leave it where another process holds it."""
-    holder = _holder(ssm, stage)
-    if me and holder and not holder[0].is_process(me):
-        return holder[0]
+    found = _read(ssm, stage)
+    holder = found[0] if found else None
+    if holder and (me is None or holder.is_process(me)):
+        _write(ssm, stage, FREE)
+    return holder
+
+
+def delete(ssm: SSMClient, stage: Stage) -> None:
+    """Delete the lock, held or not, with the last of the stage."""
     with ignoring_aws_error("ParameterNotFound"):
         ssm.delete_parameter(Name=parameter(stage))
-    return holder[0] if holder else None
 
 
 def _take(
     ssm: SSMClient, stage: Stage, me: Holder, report: Callable[[str], None], is_running: Callable[[int], bool]
 ) -> None:
-    arguments: Any = {"Name": parameter(stage), "Value": json.dumps(asdict(me)), "Type": "String"}
+    value = json.dumps(asdict(me))
     # Without Overwrite, Parameter Store refuses a name that exists:
     # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
     with ignoring_aws_error("ParameterAlreadyExists"):
-        ssm.put_parameter(**arguments, Overwrite=False)
+        _write(ssm, stage, value, overwrite=False)
         return
-    found = _holder(ssm, stage)
+    found = _read(ssm, stage)
     if found is None:
-        raise OpsError(f"another run on stage {stage.name} has just ended; run the same command again")
+        raise OpsError(f"stage {stage.name} has just been destroyed; run the same command again in 30 seconds")
     holder, version = found
     if holder == me:  # AWS had taken it, and its answer was lost.
         return
-    if not holder.is_gone(me, is_running):
+    if holder and not holder.is_gone(me, is_running):
         raise OpsError(
             f"stage {stage.name} is being worked on: {holder}. Nothing was done.\n"
             "Wait for it. If it was killed, or its machine is gone, remove its lock, then run the same command again:\n"
             f"  ./herald unlock --stage {stage.name}"
         )
-    taken = ssm.put_parameter(**arguments, Overwrite=True)["Version"]
-    if taken != version + 1:
-        raise OpsError(f"another run has just taken stage {stage.name} over; wait for it, then run this again")
-    report(f"Takes over from {holder}, which was killed")
+    if _write(ssm, stage, value) != version + 1:
+        # The next version's writer holds the lock: another run, or this one, if the answer to a first attempt was lost.
+        first = ssm.get_parameter(Name=f"{parameter(stage)}:{version + 1}")["Parameter"]["Value"]
+        if first != value:
+            _write(ssm, stage, first)
+            raise OpsError(f"another run has just taken stage {stage.name}; wait for it, then run this again")
+    if holder:
+        report(f"Takes over from {holder}, which was killed")
 
 
-def _holder(ssm: SSMClient, stage: Stage) -> tuple[Holder, int] | None:
+def _read(ssm: SSMClient, stage: Stage) -> tuple[Holder | None, int] | None:
+    """Return the holder, if there is one, and the parameter's version; None without a parameter."""
     with ignoring_aws_error("ParameterNotFound"):
         found = ssm.get_parameter(Name=parameter(stage))["Parameter"]
-        return Holder(**json.loads(found["Value"])), found["Version"]
+        value = found["Value"]
+        return None if value == FREE else Holder(**json.loads(value)), found["Version"]
     return None
+
+
+def _write(ssm: SSMClient, stage: Stage, value: str, *, overwrite: bool = True) -> int:
+    """Return the parameter's new version."""
+    return ssm.put_parameter(Name=parameter(stage), Value=value, Type="String", Overwrite=overwrite)["Version"]

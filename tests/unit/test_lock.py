@@ -38,15 +38,19 @@ def always(process: int) -> bool:
     return True
 
 
-def held_by(stub: Stubber, holder: Holder, version: int = 1, *, without: str = "") -> None:
-    value = json.dumps({name: text for name, text in asdict(holder).items() if name != without})
+def written(holder: Holder) -> str:
+    return json.dumps(asdict(holder))
+
+
+def holds(stub: Stubber, value: str, version: int = 1, name: str = NAME) -> None:
     found = {"Parameter": {"Name": NAME, "Type": "String", "Value": value, "Version": version}}
-    stub.add_response("get_parameter", found, {"Name": NAME})
+    stub.add_response("get_parameter", found, {"Name": name})
 
 
 def released(stub: Stubber) -> None:
-    held_by(stub, HERE)
-    stub.add_response("delete_parameter", {}, {"Name": NAME})
+    """Not deleted: Parameter Store asks for 30 seconds before a name is used again."""
+    holds(stub, written(HERE))
+    stub.add_response("put_parameter", {"Version": 9}, {**TAKES_OVER, "Value": "free"})
 
 
 def test_the_lock_is_held_for_as_long_as_the_work_takes_and_let_go_after_a_failure(stubbed: Stubbed) -> None:
@@ -66,7 +70,7 @@ def test_whoever_may_still_work_keeps_the_lock_and_the_way_out_is_said(
 ) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_client_error("put_parameter", "ParameterAlreadyExists")
-    held_by(stub, holder)
+    holds(stub, written(holder))
     with pytest.raises(OpsError) as caught, lock.held(ssm, STAGE, "deploy", print, is_running):
         pytest.fail("it worked nevertheless")
     assert f"on {holder.host} (process {holder.process}), since {holder.since} UTC" in str(caught.value)
@@ -76,7 +80,7 @@ def test_whoever_may_still_work_keeps_the_lock_and_the_way_out_is_said(
 def test_who_was_killed_on_this_machine_is_taken_over_from(stubbed: Stubbed) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_client_error("put_parameter", "ParameterAlreadyExists")
-    held_by(stub, HERE, 3)
+    holds(stub, written(HERE), 3)
     stub.add_response("put_parameter", {"Version": 4}, TAKES_OVER)
     released(stub)
     said: list[str] = []
@@ -84,35 +88,59 @@ def test_who_was_killed_on_this_machine_is_taken_over_from(stubbed: Stubbed) -> 
         assert said == [f"Takes over from {HERE}, which was killed"]
 
 
-class LosesAnAnswer:
-    """A Parameter Store whose first answer is lost, so that the SDK asks again for what is done already."""
+class Store:
+    """A Parameter Store that keeps every version. ``before_next_write`` is what others write just before this run."""
 
-    value = ""
+    def __init__(self, *values: str, loses_answers: bool = False) -> None:
+        self.values = [*values]
+        self.before_next_write: list[str] = []
+        self._loses_answers = loses_answers
 
-    def put_parameter(self, *, Value: str, **_: object) -> dict[str, int]:
-        self.value = Value
-        raise ClientError({"Error": {"Code": "ParameterAlreadyExists"}}, "PutParameter")
+    def put_parameter(self, *, Value: str, Overwrite: bool, **_: object) -> dict[str, int]:
+        for _each in range(2 if self._loses_answers else 1):  # As the SDK asks again.
+            if self.values and not Overwrite:
+                raise ClientError({"Error": {"Code": "ParameterAlreadyExists"}}, "PutParameter")
+            self.values += [*self.before_next_write, Value]
+            self.before_next_write = []
+        return {"Version": len(self.values)}
 
-    def get_parameter(self, **_: object) -> dict[str, Any]:
-        return {"Parameter": {"Value": self.value, "Version": 1}}
-
-    def delete_parameter(self, **_: object) -> None:
-        self.value = ""
-
-
-def test_a_lock_that_was_taken_and_whose_answer_was_lost_is_held() -> None:
-    ssm: Any = LosesAnAnswer()
-    with lock.held(ssm, STAGE, "deploy", print, always):
-        assert ssm.value
-    assert not ssm.value
+    def get_parameter(self, *, Name: str) -> dict[str, Any]:
+        version = int(Name.removeprefix(NAME).removeprefix(":") or len(self.values))
+        return {"Parameter": {"Value": self.values[version - 1], "Version": version}}
 
 
-def test_of_two_that_take_over_at_the_same_time_one_gives_way(stubbed: Stubbed) -> None:
+@pytest.mark.parametrize("before", [[], ["free"], [written(HERE)]])
+def test_a_lock_that_was_taken_and_whose_answers_were_lost_is_held(before: list[str]) -> None:
+    ssm: Any = Store(*before, loses_answers=True)
+    with lock.held(ssm, STAGE, "deploy", print, never):
+        assert Holder(**json.loads(ssm.values[-1])).is_process(HERE)
+    assert ssm.values[-1] == "free"
+
+
+@pytest.mark.parametrize("before", ["free", written(HERE)])
+def test_of_two_that_take_a_lock_at_the_same_time_the_first_holds_it(before: str) -> None:
+    ssm: Any = Store(before)
+    ssm.before_next_write = [written(ELSEWHERE)]
+    with pytest.raises(OpsError, match="another run"), lock.held(ssm, STAGE, "deploy", print, never):
+        pytest.fail("it worked nevertheless")
+    assert ssm.values[-1] == written(ELSEWHERE)
+
+
+def test_a_lock_that_was_let_go_is_taken_without_a_word(stubbed: Stubbed) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_client_error("put_parameter", "ParameterAlreadyExists")
-    held_by(stub, HERE, 3)
+    holds(stub, "free", 4)
     stub.add_response("put_parameter", {"Version": 5}, TAKES_OVER)
-    with pytest.raises(OpsError, match="another run"), lock.held(ssm, STAGE, "deploy", print, never):
+    released(stub)
+    with lock.held(ssm, STAGE, "deploy", pytest.fail):
+        pass
+
+
+def test_a_lock_that_is_deleted_at_that_moment_is_not_made_anew(stubbed: Stubbed) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_client_error("put_parameter", "ParameterAlreadyExists")
+    stub.add_client_error("get_parameter", "ParameterNotFound")
+    with pytest.raises(OpsError, match="has just been destroyed"), lock.held(ssm, STAGE, "deploy", print):
         pytest.fail("it worked nevertheless")
 
 
@@ -120,7 +148,7 @@ def test_a_lock_that_somebody_else_has_by_now_is_left(stubbed: Stubbed) -> None:
     """Unlocked by a person, and taken by another run."""
     ssm, stub = stubbed("ssm")
     stub.add_response("put_parameter", {"Version": 1}, CREATES)
-    held_by(stub, ELSEWHERE, 2)
+    holds(stub, written(ELSEWHERE), 2)
     with lock.held(ssm, STAGE, "deploy", print):
         pass
 
@@ -128,7 +156,7 @@ def test_a_lock_that_somebody_else_has_by_now_is_left(stubbed: Stubbed) -> None:
 def test_what_an_older_herald_wrote_is_read_and_not_taken_over_from(stubbed: Stubbed) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_client_error("put_parameter", "ParameterAlreadyExists")
-    held_by(stub, HERE, without="machine")
+    holds(stub, json.dumps({name: text for name, text in asdict(HERE).items() if name != "machine"}))
     with pytest.raises(OpsError, match="is being worked on"), lock.held(ssm, STAGE, "deploy", print, never):
         pytest.fail("it worked nevertheless")
 
@@ -141,6 +169,18 @@ def test_a_machine_is_the_same_for_every_process_on_it() -> None:
 
 def test_letting_go_of_what_nobody_holds_says_so(stubbed: Stubbed) -> None:
     ssm, stub = stubbed("ssm")
-    stub.add_client_error("get_parameter", "ParameterNotFound")
-    stub.add_client_error("delete_parameter", "ParameterNotFound")
+    holds(stub, "free")
     assert lock.release(ssm, STAGE) is None
+    stub.add_client_error("get_parameter", "ParameterNotFound")
+    assert lock.release(ssm, STAGE) is None
+
+
+def test_a_lock_is_deleted_with_its_stage_and_stays_so(stubbed: Stubbed) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_response("put_parameter", {"Version": 1}, CREATES)
+    stub.add_response("delete_parameter", {}, {"Name": NAME})
+    stub.add_client_error("get_parameter", "ParameterNotFound")
+    with lock.held(ssm, STAGE, "destroy", print):
+        lock.delete(ssm, STAGE)
+    stub.add_client_error("delete_parameter", "ParameterNotFound")
+    lock.delete(ssm, STAGE)
