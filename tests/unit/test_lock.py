@@ -22,7 +22,7 @@ from tests.fakes import stage
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 STAGE = stage("dev")
 NAME = "/herald/dev/deployed/lock"
-HERE = Holder.here("deploy")
+HERE = replace(Holder.here("deploy"), since="2026-11-20 07:00:00")
 ELSEWHERE = replace(HERE, host="another-machine", machine="another")
 NAMESAKE = replace(HERE, machine="another")
 """As the machines of one kind of pipeline are, whose names are all the same."""
