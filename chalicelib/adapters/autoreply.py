@@ -13,7 +13,7 @@ from chalicelib.settings import Autoreply
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-    from chalicelib.adapters.providers.email import Ses
+    from chalicelib.adapters.providers.email import Sender
 
 
 class AutoreplyTable:
@@ -40,7 +40,7 @@ class SesMailer:
     https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageHeader.html
     """
 
-    def __init__(self, client: Ses) -> None:
+    def __init__(self, client: Sender) -> None:
         self._client = client
 
     def send(self, autoreply: Autoreply, to: str, subject: str, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,10 @@ POLLING: Mapping[str, str] = {
 
 WILDCARDS: Mapping[str, str] = {
     "dynamodb:ListStreams": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html",
-    "ses:GetAccount": "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html",
+    **dict.fromkeys(
+        ("ses:GetAccount", "ses:GetSuppressedDestination"),
+        "https://docs.aws.amazon.com/service-authorization/latest/reference/list_sesv2.html",
+    ),
     **dict.fromkeys(XRAY, "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"),
 }
 """Actions that are granted on a wildcard because AWS has no narrower resource for them, and the page that says so."""
@@ -129,10 +132,9 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
             return [where.arn("ssm", f"parameter{stage.spam_key_parameter}")]
         case Resource.AUTOREPLY:
             identities = {name for each in stage.autoreplies for name in each.identities}
-            sets = {each.configuration_set for each in stage.autoreplies} - {""}
             return [
                 *(where.arn("ses", f"identity/{name}") for name in sorted(identities)),
-                *(where.arn("ses", f"configuration-set/{name}") for name in sorted(sets)),
+                *_configuration_sets([each.configuration_set for each in stage.autoreplies], where),
             ]
         case Resource.CAPTCHA_SECRETS:
             return [where.arn("ssm", f"parameter{name}") for name in stage.captcha_secrets.values()]
@@ -151,8 +153,22 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
         case Resource.SENDING:
             return [
                 *_arns(Resource.IDENTITIES, spec, stage, where),
-                *(where.arn("ses", f"configuration-set/{name}") for name in _options(spec, stage, "configuration_set")),
+                *_configuration_sets(
+                    [
+                        "".join(stage.channels[name].texts("configuration_set"))
+                        for name in stage.channels_of(spec.channel)
+                    ],
+                    where,
+                ),
             ]
+
+
+def _configuration_sets(names: Iterable[str], where: AwsLocation) -> list[str]:
+    """The sets of senders' names, where an empty one stands for that of the identity, if it has a default.
+
+    SES authorizes that one too: https://docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html
+    """
+    return [where.arn("ses", f"configuration-set/{name}") for name in sorted({name or "*" for name in names})]
 
 
 def _condition(on: Resource | str, spec: FunctionSpec, stage: Stage) -> dict[str, Any]:

@@ -45,12 +45,6 @@ class Ses:
             raise self._error
         return {"MessageId": "1"}
 
-    def get_email_identity(self, *, EmailIdentity: str) -> Any:
-        raise AssertionError("nobody asks")
-
-    def get_account(self) -> Any:
-        raise AssertionError("nobody asks")
-
 
 class World:
     """A stage that answers visitors, with a message of one, and what ``autoreply`` has around it."""

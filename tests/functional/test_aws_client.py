@@ -251,6 +251,7 @@ PUT = OBJECT | {"Body": b"\x00", "ContentType": "application/octet-stream", "Met
 FOUND = {"Items": [ITEM], "Count": 1, "ScannedCount": 1, "LastEvaluatedKey": ITEM}
 PARAMETERS = b'{"Parameters": [{"Name": "/b", "Value": "v"}], "InvalidParameters": ["/a"]}'
 VERIFIED = b'{"VerifiedForSendingStatus": true}'
+SUPPRESSED = b'{"SuppressedDestination": {"EmailAddress": "a@example.com", "Reason": "BOUNCE"}}'
 UNHANDLED = {"X-Amz-Function-Error": "Unhandled"}
 WITH_FILE = {**MAIL, "Content": {"Simple": {**MAIL["Content"]["Simple"], "Attachments": [ATTACHMENT]}}}
 METADATA = {"x-amz-meta-name": "%C3%BC.jpg", "Last-Modified": "Sun, 29 Nov 2026 07:00:00 GMT"}
@@ -274,6 +275,7 @@ CALLS: list[tuple[str, str, dict[str, Any], Say]] = [
     ("s3", "put_object", PUT | {"Key": "a b/\u00fc+%&.jpg", "Body": b""}, Say(body=b"", headers={"ETag": '"e"'})),
     ("s3", "get_object", OBJECT | {"Range": "bytes=0-99"}, Say(206, b"\x00\xff", METADATA)),
     ("s3", "copy_object", OBJECT | {"CopySource": "b/new/default/1"}, Say(body=COPIED)),
+    ("sesv2", "get_suppressed_destination", {"EmailAddress": "a+b/c@example.com"}, Say(body=SUPPRESSED)),
     ("sesv2", "get_account", {}, Say(body=b'{"SendingEnabled": true, "SendQuota": {"Max24HourSend": 200.0}}')),
 ]
 IDS = [f"{name}.{operation}-{number}" for number, (name, operation, _, _) in enumerate(CALLS)]

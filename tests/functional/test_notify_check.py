@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -190,9 +190,14 @@ class Ses:
             "get_email_identity", {"VerifiedForSendingStatus": verified}, {"EmailIdentity": identity}
         )
 
-    def lets(self, *, enabled: bool = True, sent: float = 13.0) -> None:
-        quota = {"Max24HourSend": 200.0, "SentLast24Hours": sent, "MaxSendRate": 1.0}
-        self.stub.add_response("get_account", {"SendingEnabled": enabled, "SendQuota": quota}, {})
+    def lets(self, quota: Mapping[str, float] | None = None, *, enabled: bool = True) -> None:
+        """The account send, by its quota, and to the recipient."""
+        self.stub.add_response("get_account", {"SendingEnabled": enabled, "SendQuota": quota or {}}, {})
+        self.does_not_list("owner@example.org")
+
+    def does_not_list(self, address: str) -> None:
+        asked = {"EmailAddress": address}
+        self.stub.add_client_error("get_suppressed_destination", "NotFoundException", expected_params=asked)
 
     def fails(self) -> ChannelUnavailableError:
         with pytest.raises(ChannelUnavailableError) as caught:
@@ -240,7 +245,7 @@ def test_ses_is_asked_for_the_senders_identity_and_what_it_tells_of_the_accounts
     ses: Ses, quota: dict[str, float], expected: Quota | None
 ) -> None:
     ses.knows()
-    ses.stub.add_response("get_account", {"SendingEnabled": True, "SendQuota": quota}, {})
+    ses.lets(quota)
     assert ses.notifier.check(ASKED) == expected
     ses.stub.assert_no_pending_responses()
 
@@ -253,8 +258,27 @@ def test_an_identity_that_is_not_verified_an_account_that_may_not_send_and_a_ful
     ses.lets(enabled=False)
     assert told(ses.fails()) == ("SES lets this account send nothing", email_provider.SES_WAIT_FOR_OWNER)
     ses.knows()
-    ses.lets(sent=200.0)
+    ses.lets({"Max24HourSend": 200.0, "SentLast24Hours": 200.0})
     assert told(ses.fails()) == ("the day's quota of SES is used up", email_provider.BUSY)
+
+
+def test_a_recipient_to_whom_ses_sends_nothing_fails(stubbed: Callable[[str], tuple[Any, Stubber]]) -> None:
+    ses = Ses(stubbed, to=("other@example.org", "owner@example.org", "third@example.org"))
+    ses.knows()
+    ses.stub.add_response("get_account", {"SendingEnabled": True}, {})
+    ses.does_not_list("other@example.org")
+    entry = {"EmailAddress": "owner@example.org", "Reason": "BOUNCE", "LastUpdateTime": 0}
+    found, asked = {"SuppressedDestination": entry}, {"EmailAddress": "owner@example.org"}
+    ses.stub.add_response("get_suppressed_destination", found, asked)
+    said = "SES sends nothing to an address of `to`, as it is on the account's suppression list"
+    assert told(ses.fails()) == (said, email_provider.SES_WAIT_FOR_OWNER)
+
+
+def test_whether_ses_sends_to_a_recipient_must_be_told(ses: Ses) -> None:
+    ses.knows()
+    ses.stub.add_response("get_account", {"SendingEnabled": True}, {})
+    ses.stub.add_client_error("get_suppressed_destination", "TooManyRequestsException")
+    assert ses.fails().message == "SES could not be asked: TooManyRequestsException"
 
 
 @pytest.mark.parametrize("code", ["NotFoundException", "AccessDeniedException", "TooManyRequestsException"])

@@ -209,6 +209,16 @@ def test_a_request_that_is_wrong_even_without_reply_to_is_refused_for_good(
     assert (error.message, len(ses_.sent)) == ("SES refused the message: BadRequestException", calls)
 
 
+def test_a_deleted_default_configuration_set_is_no_fault_of_the_message(ses_: Post) -> None:
+    for _ in range(2):
+        ses_.refuses("BadRequestException", "Configuration set <MARKER> doesn't exist.")
+    error = ses_.fails(ChannelUnavailableError)
+    assert (error.message, error.retry_after) == (
+        "SES lacks a configuration set: BadRequestException",
+        ses.SES_WAIT_FOR_OWNER,
+    )
+
+
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_after_a_failure_inside_ses_nobody_knows(ses_: Post, status: int) -> None:
     ses_.refuses("InternalServiceErrorException", status=status)

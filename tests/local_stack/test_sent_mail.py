@@ -101,6 +101,34 @@ def test_in_the_sandbox_the_recipients_identity_is_asked_for_too(aws: LocalAws) 
         sesv2.put_account_details(**details, ProductionAccessEnabled=True)
 
 
+def test_an_identitys_default_configuration_set_is_asked_for_too(aws: LocalAws) -> None:
+    sesv2 = aws.client("sesv2")
+    sesv2.create_email_identity(EmailIdentity="mail.sends.example", ConfigurationSetName="bounces")
+    try:
+        assert "configuration-set/bounces" in sent(aws, may_send(IDENTITIES + "mail.sends.example"), mail())
+        assert "@email.amazonses.com" in sent(aws, may_send(IDENTITIES + "mail.sends.example", SETS + "*"), mail())
+    finally:
+        sesv2.delete_email_identity(EmailIdentity="mail.sends.example")
+
+
+def test_a_mail_to_a_suppressed_address_is_accepted_and_not_sent(aws: LocalAws) -> None:
+    sesv2 = aws.client("sesv2")
+    owner = {"EmailAddress": "owner@reads.example"}
+    sesv2.put_suppressed_destination(**owner, Reason="BOUNCE")
+    found = sesv2.get_suppressed_destination(**owner)["SuppressedDestination"]
+    assert (found["EmailAddress"], found["Reason"]) == ("owner@reads.example", "BOUNCE")
+    silent = sesv2.send_email(**mail())["MessageId"]
+    others = sesv2.send_email(**mail(Destination=OTHER_RECIPIENT))["MessageId"]
+    sesv2.delete_suppressed_destination(**owner)
+    with pytest.raises(sesv2.exceptions.NotFoundException):
+        sesv2.get_suppressed_destination(**owner)
+    loud = sesv2.send_email(**mail())["MessageId"]
+    listed = [
+        each["MessageId"] for each in signed.get(aws.endpoint, "/_ministack/ses/messages")["messages"]["000000000000"]
+    ]
+    assert [each in listed for each in (silent, others, loud)] == [False, True, True]
+
+
 def test_the_list_of_mails_says_where_an_answer_goes(aws: LocalAws) -> None:
     sesv2 = aws.client("sesv2")
     with_one = sesv2.send_email(**mail(ReplyToAddresses=["ada@example.com"]))["MessageId"]

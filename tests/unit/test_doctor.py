@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from ops.aws.account import Account
 from ops.config.loader import StageConfig
 from ops.operations import doctor
 from ops.operations.doctor import Examined, Finding
-from tests.fakes import NOW, mailing_stage, site, stage
+from tests.fakes import NOW, mail_channel, mailing_stage, site, stage
 
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 
@@ -100,11 +101,26 @@ def test_what_ses_can_tell_is_told(
             own = {"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"} | identity["MailFromAttributes"]
             identity = identity | {"MailFromAttributes": own}
         stub.add_response("get_email_identity", identity, {"EmailIdentity": "example.com"})
+    stub.add_client_error("get_suppressed_destination", "NotFoundException", http_status_code=404)
     found = [one for one in doctor._mail(examined(mailing_stage(), sesv2=sesv2)) if one.level != "well"]
     assert len(found) == len(words)
     for finding, word in zip(found, words, strict=True):
         assert word in finding.what
         assert finding.mend
+
+
+def test_a_recipient_to_whom_ses_sends_nothing_is_named_once(stubbed: Stubbed) -> None:
+    sesv2, stub = stubbed("sesv2")
+    stub.add_response("get_account", HEALTHY)
+    stub.add_response("get_email_identity", SIGNED, {"EmailIdentity": "example.com"})
+    asked = {"EmailAddress": "o'hara@example.org"}
+    entry = {**asked, "Reason": "BOUNCE", "LastUpdateTime": 0}
+    stub.add_response("get_suppressed_destination", {"SuppressedDestination": entry}, asked)
+    channels = [mail_channel(name, to=("o'hara@example.org",)) for name in ("a", "b")]
+    _, found = doctor._mail(examined(mailing_stage(*channels), sesv2=sesv2))
+    said = "SES sends nothing to o'hara@example.org: it is on the account's suppression list, for a bounce"
+    assert (found.level, found.what) == ("wrong", said)
+    assert shlex.split(found.mend)[-2:] == ["--email-address", "o'hara@example.org"]
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,10 @@ def test_notify_email_may_send_from_one_identity_and_sender_to_the_recipients_al
         "Sid": "SendMail",
         "Effect": "Allow",
         "Action": ["ses:SendEmail"],
-        "Resource": ["arn:aws:ses:eu-central-1:123456789012:identity/example.com"],
+        "Resource": [
+            "arn:aws:ses:eu-central-1:123456789012:identity/example.com",
+            "arn:aws:ses:eu-central-1:123456789012:configuration-set/*",
+        ],
         "Condition": {
             "StringEquals": {"ses:FromAddress": ["herald@example.com"]},
             "ForAllValues:StringEquals": {"ses:Recipients": ["owner@example.org"]},
@@ -258,11 +261,12 @@ def test_what_a_check_reads_is_the_identities_and_what_aws_names_no_part_of() ->
     document = policy(NOTIFY_EMAIL, mailing_stage(mail_channel(configuration_set="own")), WHERE)
     assert [(statement["Action"], statement["Resource"]) for statement in document["Statement"][2:]] == [
         (["ses:GetEmailIdentity"], ["arn:aws:ses:eu-central-1:123456789012:identity/example.com"]),
-        (["ses:GetAccount"], ["*"]),
+        (["ses:GetAccount", "ses:GetSuppressedDestination"], ["*"]),
     ]
 
 
-def test_a_configuration_set_is_in_the_policy_where_one_is_used() -> None:
+def test_a_configuration_set_that_is_used_is_the_only_one_in_the_policy() -> None:
+    """Without one SES takes the identity's, if it has a default, and authorizes that."""
     assert send_mail(mail_channel(configuration_set="own"))["Resource"] == [
         "arn:aws:ses:eu-central-1:123456789012:identity/example.com",
         "arn:aws:ses:eu-central-1:123456789012:configuration-set/own",
@@ -272,10 +276,17 @@ def test_a_configuration_set_is_in_the_policy_where_one_is_used() -> None:
 def test_two_channels_of_one_function_share_its_statement() -> None:
     found = send_mail(
         mail_channel(),
-        mail_channel("b", from_address="b@example.net", to=("x@b.example",), identities=("example.net",)),
+        mail_channel(
+            "b",
+            from_address="b@example.net",
+            to=("x@b.example",),
+            identities=("example.net",),
+            configuration_set="own",
+        ),
     )
     assert found["Resource"] == [
-        f"arn:aws:ses:eu-central-1:123456789012:identity/{name}" for name in ("example.com", "example.net")
+        f"arn:aws:ses:eu-central-1:123456789012:{name}"
+        for name in ("identity/example.com", "identity/example.net", "configuration-set/*", "configuration-set/own")
     ]
     assert found["Condition"] == {
         "StringEquals": {"ses:FromAddress": ["b@example.net", "herald@example.com"]},

@@ -74,6 +74,9 @@ def test_visitors_are_answered_by_a_function_that_can_do_nothing_else_and_only_w
     ses = "arn:aws:ses:eu-central-1:123456789012"
     assert found["SendAnswers"]["Resource"] == [f"{ses}:identity/a.site", f"{ses}:configuration-set/own"]
     assert found["SendAnswers"]["Condition"] == {"StringEquals": {"ses:FromAddress": ["shop@a.site"]}}
+    without = site()._replace(autoreply=answers._replace(configuration_set=""))
+    default_sets = statements("autoreply", it._replace(sites={"default": without}))["SendAnswers"]["Resource"]
+    assert default_sets == [f"{ses}:identity/a.site", f"{ses}:configuration-set/*"]
     table = ["arn:aws:dynamodb:eu-central-1:123456789012:table/herald-dev-messages"]
     assert [found[sid]["Resource"] for sid in ("ReadAnswered", "AnswerOnce")] == [table, table]
     assert not any("ses:" in text for path, text in policies(it, WHERE).items() if "autoreply" not in path.name)

@@ -192,6 +192,9 @@ class SesV2:
     def get_account(self) -> dict[str, Any]:
         return self._get("/v2/email/account")
 
+    def get_suppressed_destination(self, *, EmailAddress: str) -> dict[str, Any]:
+        return self._get(f"/v2/email/suppression/addresses/{quote(EmailAddress, safe='')}")
+
     def _get(self, path: str) -> dict[str, Any]:
         return _object(self._caller.send("GET", path, {}, b"", _error_from_json).body)
 

@@ -48,22 +48,32 @@ _BUSY = ("TooManyRequestsException", "ThrottlingException", "Throttling", "Reque
 _PERHAPS_THEIRS = ("BadRequestException", "MessageRejected", "AccessDeniedException")
 """Codes with which SES may refuse an attachment or the address for answers. The last, if sending attachments wants
 another permission than sending: https://docs.aws.amazon.com/ses/latest/dg/attachments.html names none."""
+_CONFIGURATION_SET = "configuration set"
+"""In the message of a BadRequestException where the identity's default one was deleted:
+https://docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets-default.html"""
 _NOT_VERIFIED = "not verified"
 """In the message of a MessageRejected for an identity that isn't verified: the sender's or, in the sandbox, a
 recipient's: https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html"""
 
 
-class Ses(Protocol):
-    """The calls of botocore's client of ``sesv2`` that are used."""
+class Sender(Protocol):
+    """The call of botocore's client of ``sesv2`` that sends."""
 
     def send_email(self, **request: Any) -> Any:
         """Return ``{"MessageId": …}``."""
+
+
+class Ses(Sender, Protocol):
+    """Its calls that a check needs."""
 
     def get_email_identity(self, *, EmailIdentity: str) -> Any:
         """Return ``{"VerifiedForSendingStatus": …}``, among others."""
 
     def get_account(self) -> Any:
         """Return ``{"SendingEnabled": …, "SendQuota": {…}}``, among others."""
+
+    def get_suppressed_destination(self, *, EmailAddress: str) -> Any:
+        """Return why the address is on the account's suppression list; the error NotFoundException if it isn't."""
 
 
 class SesNotifier:
@@ -106,27 +116,47 @@ class SesNotifier:
             raise ChannelUncertainError("SES's answer can't be understood") from None
 
     def check(self, notification: Notification) -> Quota | None:
-        """Check that the sender is verified, the account may send, and the day's quota is not used up; send nothing.
+        """Check the sender, the recipients, the account and the day's quota; send nothing.
 
         Returns the quota. Raises :class:`ChannelUnavailableError`.
 
         https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html
         https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html
+        https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetSuppressedDestination.html
         """
         self._request(notification)
         try:
             identity = self._client.get_email_identity(EmailIdentity=self._identity)
             account = self._client.get_account()
+            suppressed = any(map(self._is_suppressed, self._to))
         except AwsError as error:
             raise ChannelUnavailableError(f"SES could not be asked: {error.reason}") from error
         if not identity.get("VerifiedForSendingStatus"):
             raise ChannelUnavailableError("SES knows the sender as not verified", retry_after=SES_WAIT_FOR_OWNER)
         if not account.get("SendingEnabled"):
             raise ChannelUnavailableError("SES lets this account send nothing", retry_after=SES_WAIT_FOR_OWNER)
+        if suppressed:
+            raise ChannelUnavailableError(
+                "SES sends nothing to an address of `to`, as it is on the account's suppression list",
+                retry_after=SES_WAIT_FOR_OWNER,
+            )
         quota = _quota(account.get("SendQuota") or {})
         if quota is not None and not quota.remaining:
             raise ChannelUnavailableError("the day's quota of SES is used up", retry_after=BUSY)
         return quota
+
+    def _is_suppressed(self, address: str) -> bool:
+        """Whether SES accepts what goes to this address, and doesn't send it.
+
+        https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
+        """
+        try:
+            self._client.get_suppressed_destination(EmailAddress=address)
+        except ServiceError as error:
+            if error.code == "NotFoundException":
+                return False
+            raise
+        return True
 
     def _request(self, notification: Notification) -> dict[str, Any]:
         """Return the request; raises :class:`InvalidRequestError` for options, as this kind of channel has none."""
@@ -193,6 +223,8 @@ def _meaning(error: ServiceError) -> ChannelRejectedError | ChannelUnavailableEr
         return ChannelUnavailableError(f"SES takes no more just now: {code}", retry_after=BUSY)
     if code == "MessageRejected" and _NOT_VERIFIED in message:
         return ChannelUnavailableError(f"SES knows an address as not verified: {code}", retry_after=SES_WAIT_FOR_OWNER)
+    if code == "BadRequestException" and _CONFIGURATION_SET in message:
+        return ChannelUnavailableError(f"SES lacks a configuration set: {code}", retry_after=SES_WAIT_FOR_OWNER)
     if code in ("MessageRejected", "BadRequestException") or status == 413:
         return ChannelRejectedError(f"SES refused the message: {code}")
     if status == 503:
@@ -295,9 +327,20 @@ KIND = ChannelKind(
     ),
     limits=(notification_mail.LINE, notification_mail.SUBJECT, notification_mail.MAIL),
     permissions=(
-        Permission("SendMail", ("ses:SendEmail",), "SENDING", "deliver to the channel's recipients"),
+        Permission(
+            "SendMail",
+            ("ses:SendEmail",),
+            "SENDING",
+            "deliver to the channel's recipients",
+            wildcard="an identity may have a default configuration set of any name",
+        ),
         Permission("CheckSender", ("ses:GetEmailIdentity",), "IDENTITIES", "check that the sender is verified"),
-        Permission("CheckAccount", ("ses:GetAccount",), "SES", "check that the account may send"),
+        Permission(
+            "CheckAccount",
+            ("ses:GetAccount", "ses:GetSuppressedDestination"),
+            "SES",
+            "check that the account may send, and to the recipients",
+        ),
     ),
     mistakes=_mistakes,
     compiled=_compiled,
