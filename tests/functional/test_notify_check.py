@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ import requests
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
+from chalicelib.adapters.aws import ServiceError
 from chalicelib.adapters.provider_http import WAIT_FOR_OWNER
 from chalicelib.adapters.providers import email as email_provider
 from chalicelib.adapters.providers import kind_of
@@ -262,23 +264,55 @@ def test_an_identity_that_is_not_verified_an_account_that_may_not_send_and_a_ful
     assert told(ses.fails()) == ("the day's quota of SES is used up", email_provider.BUSY)
 
 
-def test_a_recipient_to_whom_ses_sends_nothing_fails(stubbed: Callable[[str], tuple[Any, Stubber]]) -> None:
-    ses = Ses(stubbed, to=("other@example.org", "owner@example.org", "third@example.org"))
-    ses.knows()
-    ses.stub.add_response("get_account", {"SendingEnabled": True}, {})
-    ses.does_not_list("other@example.org")
-    entry = {"EmailAddress": "owner@example.org", "Reason": "BOUNCE", "LastUpdateTime": 0}
-    found, asked = {"SuppressedDestination": entry}, {"EmailAddress": "owner@example.org"}
-    ses.stub.add_response("get_suppressed_destination", found, asked)
+class Suppressing:
+    """An SES with a suppression list, which is busy after some questions about it."""
+
+    def __init__(self, *suppressed: str, answers: int = 50) -> None:
+        self.asked: list[str] = []
+        self._suppressed, self._answers = suppressed, answers
+
+    def get_email_identity(self, *, EmailIdentity: str) -> Any:
+        return {"VerifiedForSendingStatus": True}
+
+    def get_account(self) -> Any:
+        return {"SendingEnabled": True}
+
+    def get_suppressed_destination(self, *, EmailAddress: str) -> Any:
+        self.asked.append(EmailAddress)
+        if len(self.asked) > self._answers:
+            raise ServiceError("TooManyRequestsException", 429)
+        if EmailAddress not in self._suppressed:
+            raise ServiceError("NotFoundException", 404)
+        return {"SuppressedDestination": {"Reason": "BOUNCE"}}
+
+
+TO = tuple(f"{name}@example.org" for name in "abc")
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_recipient_to_whom_ses_sends_nothing_fails(number: int) -> None:
+    client: Any = Suppressing("b@example.org")
+    with pytest.raises(ChannelUnavailableError) as caught:
+        SesNotifier(client, mail_channel(to=TO)).check(replace(ASKED, id=f"{number}"))
     said = "SES sends nothing to an address of `to`, as it is on the account's suppression list"
-    assert told(ses.fails()) == (said, email_provider.SES_WAIT_FOR_OWNER)
+    assert told(caught.value) == (said, email_provider.SES_WAIT_FOR_OWNER)
+
+
+def test_where_ses_is_busy_each_check_asks_for_another_recipient_first() -> None:
+    first = set()
+    for number in range(20):
+        client: Any = Suppressing(answers=1)
+        SesNotifier(client, mail_channel(to=TO)).check(replace(ASKED, id=f"{number}"))
+        assert len(client.asked) == 2, "it asks no more once SES is busy"
+        first.add(client.asked[0])
+    assert first == set(TO)
 
 
 def test_whether_ses_sends_to_a_recipient_must_be_told(ses: Ses) -> None:
     ses.knows()
     ses.stub.add_response("get_account", {"SendingEnabled": True}, {})
-    ses.stub.add_client_error("get_suppressed_destination", "TooManyRequestsException")
-    assert ses.fails().message == "SES could not be asked: TooManyRequestsException"
+    ses.stub.add_client_error("get_suppressed_destination", "AccessDeniedException")
+    assert ses.fails().message == "SES could not be asked: AccessDeniedException"
 
 
 @pytest.mark.parametrize("code", ["NotFoundException", "AccessDeniedException", "TooManyRequestsException"])

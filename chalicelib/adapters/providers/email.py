@@ -8,6 +8,7 @@ error in this very message is final. docs/channels/email.md has the table.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -128,7 +129,7 @@ class SesNotifier:
         try:
             identity = self._client.get_email_identity(EmailIdentity=self._identity)
             account = self._client.get_account()
-            suppressed = any(map(self._is_suppressed, self._to))
+            suppressed = self._finds_suppressed(notification.id)
         except AwsError as error:
             raise ChannelUnavailableError(f"SES could not be asked: {error.reason}") from error
         if not identity.get("VerifiedForSendingStatus"):
@@ -145,18 +146,25 @@ class SesNotifier:
             raise ChannelUnavailableError("the day's quota of SES is used up", retry_after=BUSY)
         return quota
 
-    def _is_suppressed(self, address: str) -> bool:
-        """Whether SES accepts what goes to this address, and doesn't send it.
+    def _finds_suppressed(self, check_id: str) -> bool:
+        """Whether SES accepts what goes to one of the recipients, and doesn't send it.
+
+        SES may be asked about once a second. So each check begins with another recipient, and ends when SES is busy.
 
         https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
         """
-        try:
-            self._client.get_suppressed_destination(EmailAddress=address)
-        except ServiceError as error:
-            if error.code == "NotFoundException":
-                return False
-            raise
-        return True
+        start = zlib.crc32(check_id.encode(errors="replace")) % len(self._to)
+        for address in self._to[start:] + self._to[:start]:
+            try:
+                self._client.get_suppressed_destination(EmailAddress=address)
+            except ServiceError as error:
+                if error.code in _BUSY:
+                    return False
+                if error.code != "NotFoundException":
+                    raise
+            else:
+                return True
+        return False
 
     def _request(self, notification: Notification) -> dict[str, Any]:
         """Return the request; raises :class:`InvalidRequestError` for options, as this kind of channel has none."""
