@@ -34,13 +34,24 @@ class ChannelTable(Table):
     KIND: ClassVar[ChannelKind]
 
     kind: str
+    """[one of these](channels/README.md), which have further keys."""
     uncertain: Literal["ring again", "hold"] = "ring again"
+    """What to do when the provider may or may not have accepted ([delivery](delivery.md))."""
     pause: int = Field(default=5, ge=1, le=3600)
+    """Seconds, at least [what the provider asks for](channels/README.md), save in stage `local` where `url` is set."""
     url: WebAddress | None = None
+    """Like `thanks`; not of `email`, nor of `webhook`, whose address is a secret; stage `local` alone, save of `ntfy`
+    and `apprise`. Unless set, the provider's own address."""
     title: Title = ""
+    """As of a site, before whose it goes. Unless set, the site's."""
     body: Body = ""
+    """Likewise. Unless set, the site's."""
     rings: RingsTable | Literal[False] | None = None
+    """For each message; a table of both `hour`, 1 to 1,000, and `day`, 1 to 10,000, says [how often it
+    rings](delivery.md#a-budget-of-rings) at most. Unless set, [its kind's](channels/README.md)."""
     inbox_link: bool | None = None
+    """Whether its notifications carry a link to [the inbox](pocket.md). Unless set, `true` of `pushover` and `email`,
+    `false` of others."""
 
     @field_validator("rings", mode="before")
     @classmethod

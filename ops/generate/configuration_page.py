@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from ops.config import rules_subscribers_grants, schema
+from ops.config import channels, rules_subscribers_grants, schema
 from ops.config.table import Table
 from ops.generate.channel_pages import filled, table
 
@@ -36,6 +36,7 @@ TABLES: dict[str, type[Table]] = {
     "grant": rules_subscribers_grants.GrantTable,
     "digest": schema.DigestTable,
     "notifications": schema.NotificationsTable,
+    "channel": channels.ChannelTable,
     "stage": schema.StageOptions,
 }
 """By the name of their place on the page."""
