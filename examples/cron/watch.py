@@ -1,7 +1,7 @@
 """Run a command, and notify the owner if it fails: for a crontab.
 
     cp ../../chalicelib/adapters/herald_client.py .
-    python watch.py dev backup -- /usr/local/bin/backup --all
+    python3 watch.py dev backup -- /usr/local/bin/backup --all
 
 Its exit status is the command's, and its output too. Of one day and name the phone rings once.
 """

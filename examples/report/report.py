@@ -1,9 +1,9 @@
 """Tell the owner once a day what became of a site's messages: a program beside Herald, by the Lambda Invoke API.
 
     cp ../../chalicelib/adapters/herald_client.py .
-    python report.py dev default pushover [CHANNEL]
+    python3 report.py dev default pushover [CHANNEL]
 
-Its role needs what the two entries of README.md render, and nothing else: it reads messages without their content.
+Its role needs what the entry in README.md grants, and nothing else: it reads messages without their content.
 """
 
 import sys

@@ -60,6 +60,14 @@ def test_the_page_about_deploying_has_every_step(root: Path) -> None:
     assert sorted(rows) == sorted([*steps, "rendered"])
 
 
+def test_the_table_of_decisions_has_each_once_by_its_title_in_order(root: Path) -> None:
+    folder = root / "docs/decisions"
+    rows = re.findall(r"^\| \[(\d+)\]\((.+)\) \| (.+) \|$", (folder / "README.md").read_text(encoding="utf-8"), re.M)
+    titles = {each.name: each.read_text(encoding="utf-8").partition("\n")[0] for each in folder.glob("0*.md")}
+    expected = [(name[:4], name, re.sub(r"^# \d+[.:] ", "", titles[name])) for name in sorted(titles)]
+    assert rows == expected
+
+
 def test_words_that_commands_write_and_those_of_a_kind_of_channel_are_not_counted(tmp_path: Path) -> None:
     providers = tmp_path / "chalicelib/adapters/providers"
     for folder in (tmp_path / "docs/decisions", tmp_path / "docs/channels", providers):
