@@ -47,8 +47,8 @@ class ChannelTable(Table):
     body: Body = ""
     """Likewise. Unless set, the site's."""
     rings: RingsTable | Literal[False] | None = None
-    """For each message; a table of both `hour`, 1 to 1,000, and `day`, 1 to 10,000, says [how often it
-    rings](delivery.md#a-budget-of-rings) at most. Unless set, [its kind's](channels/README.md)."""
+    """It rings for each message. A table of both `hour`, 1 to 1,000, and `day`, 1 to 10,000, says [how often at
+    most](delivery.md#a-budget-of-rings). Unless set, [its kind's](channels/README.md)."""
     inbox_link: bool | None = None
     """Whether its notifications carry a link to [the inbox](pocket.md). Unless set, `true` of `pushover` and `email`,
     `false` of others."""
