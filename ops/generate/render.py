@@ -20,7 +20,7 @@ from chalicelib.own_functions import OWN
 from chalicelib.settings import APP, Stage
 from ops.config.loader import FILE, LOCAL, StageConfig
 from ops.errors import OpsError
-from ops.generate import channel_pages, configuration_page, invoke_contracts, limits_page, openapi
+from ops.generate import channel_pages, configuration_page, invoke_contracts, limits_page, openapi, rights_page
 from ops.loopback import credentials
 from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, quotas, wiring
@@ -81,6 +81,7 @@ def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:
         limits_page.PAGE: limits_page.document(),
         **channel_pages.pages(),
         **configuration_page.pages(),
+        **rights_page.pages(),
         **{CONTRACTS / name: _json(contract) for name, contract in invoke_contracts.contracts().items()},
     }
 

@@ -208,13 +208,12 @@ def bounding(stage: Stage, own_functions: Sequence[FunctionSpec] = OWN) -> list[
     Raises :class:`OpsError` for an action of a service whose resources are not listed here.
     """
     own = _Arns(stage)
-    log_group = stage.log_group("api_handler")
     table = own.arn("dynamodb", f"table/{stage.table}")
     resources = {
         "dynamodb": [table, f"{table}/index/*"],
         "events": [own.arn("events", f"event-bus/{stage.bus}")],
         "lambda": own.functions,
-        "logs": [own.arn("logs", f"log-group:{log_group}{end}") for end in (":*", "-*")],
+        "logs": own.log_groups[1:],
         "ses": [own.arn("ses", "identity/*"), own.arn("ses", "configuration-set/*")],
         "sns": [own.arn("sns", stage.topic)],
         "sqs": [own.arn("sqs", f"{own.prefix}-*")],
@@ -411,7 +410,7 @@ def deploying(stage: Stage) -> list[Statement]:
         },
         _allow(
             "Logs",
-            [own.arn("logs", f"log-group:{stage.log_group('api_handler')}{end}") for end in ("", ":*", "-*")],
+            own.log_groups,
             *_of("logs", "CreateLogGroup PutRetentionPolicy TagResource FilterLogEvents"),
         ),
         _allow("FindLogGroups", ["*"], "logs:DescribeLogGroups"),
@@ -491,6 +490,19 @@ def deploying_more(
     """
     own = _Arns(stage)
     return [*(_with_domain(own, domain) if domain else []), *_with_triggers(own, stage, own_functions)]
+
+
+def destroying(stage: Stage) -> list[Statement]:
+    """What `make destroy` calls itself and no pipeline may, for docs/rights.md."""
+    own = _Arns(stage)
+    return [
+        _allow("Table", [own.arn("dynamodb", f"table/{stage.table}")], "dynamodb:DeleteTable"),
+        _allow("Logs", own.log_groups, "logs:DeleteLogGroup"),
+        _allow("Buckets", [own.bucket, own.files], *_of("s3", "ListBucketVersions DeleteBucket")),
+        # Each object is deleted by its version, "null" in a bucket that keeps none; S3 names both actions then:
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+        _allow("Objects", [f"{own.bucket}/*", f"{own.files}/*"], *_of("s3", "DeleteObject DeleteObjectVersion")),
+    ]
 
 
 _API_GATEWAY = "ops.apigateway.amazonaws.com"
@@ -579,6 +591,8 @@ class _Arns:
         self.functions = [self.arn("lambda", f"function:{name}") for name in (self.prefix, f"{self.prefix}-*")]
         self.roles = [self.role(f"{self.prefix}-*")]
         self.apis = self.api("restapis")
+        log_group = stage.log_group("api_handler")
+        self.log_groups = [self.arn("logs", f"log-group:{log_group}{end}") for end in ("", ":*", "-*")]
         self.bucket = f"arn:${{AWS::Partition}}:s3:::{self.prefix}-releases-${{AWS::AccountId}}-*"
         """Each new foundation stack has a bucket with another suffix."""
         name = stage.files_bucket(PSEUDO_PARAMETERS.region, PSEUDO_PARAMETERS.account)

@@ -86,14 +86,14 @@ def here(statements: list[dict[str, Any]], account: Account) -> list[dict[str, A
 
 
 def granted(herald: Harness, statements: list[dict[str, Any]]) -> AbstractContextManager[dict[str, str]]:
-    """The environment of a pipeline's role. What CloudFormation does for it nobody asks here."""
+    """The environment of a role with these rights. What CloudFormation does for it nobody asks here."""
     found = here(statements, herald.account)
     for each in found:
         if "iam:PermissionsBoundary" in str(each.get("Condition")):
             del each["Condition"]  # IAM here doesn't know this key: docs/local-stack.md
     # Here the rules of the default bus have other ARNs than AWS gives them, or none: docs/local-stack.md
-    rules = {"Effect": "Allow", "Action": ["events:PutRule", "events:PutTargets"], "Resource": ["*"]}
-    return herald.program(*found, rules)
+    actions = [f"events:{name}" for name in ("PutRule", "PutTargets", "RemoveTargets", "DeleteRule")]
+    return herald.program(*found, {"Effect": "Allow", "Action": actions, "Resource": ["*"]})
 
 
 def add_boundary(account: Account, stage: Stage) -> str:
@@ -265,7 +265,8 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
 
     for at in DESTROYING[: amount(1, len(DESTROYING))]:
         interrupted(clone, environ, ports, at, "destroy", *STAGE, "--yes")
-    succeeds(clone, environ, "destroy", *STAGE, "--yes", "--data", "delete")
+    with granted(herald, [*pipeline_roles.deploying(stage), *pipeline_roles.destroying(stage)]) as person:
+        succeeds(clone, environ | person, "destroy", *STAGE, "--yes", "--data", "delete")
     assert inventory(account) == before
     account.client("iam").delete_policy(PolicyArn=boundary)
 

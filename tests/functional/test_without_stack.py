@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,6 +68,11 @@ def test_without_a_local_stack_each_command_says_how_to_start_it_before_it_opens
     assert f"no local stack at 127.0.0.1:{port}. Start it: make run. If it has another port, set {AWS_PORT}" in said
     assert "sso" not in answer.output
     assert "/open?token=" not in answer.output
+
+
+def test_the_page_of_rights_has_each_command(root: Path) -> None:
+    named = set(re.findall(r"`([a-z -]+)`", (root / "docs/rights.md").read_text(encoding="utf-8")))
+    assert {" ".join(words) for words in OF_A_STAGE} - named == set()
 
 
 class Page(BaseHTTPRequestHandler):

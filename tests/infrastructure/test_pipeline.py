@@ -25,6 +25,7 @@ from chalicelib.settings import Stage
 from ops.aws import github_sign_in
 from ops.config.loader import ConfigError, load
 from ops.config.schema import DomainTable
+from ops.generate import rights_page
 from ops.generate.check import policy_faults
 from ops.naming import AwsLocation
 from ops.templates import pipeline_roles, resource_access, wiring
@@ -233,6 +234,8 @@ NOT_SET = {
     ("AWS::DynamoDB::Table", "SSESpecification"): "kms:*",
     ("AWS::Events::EventBus", "KmsKeyIdentifier"): "kms:*",
     ("AWS::Events::EventBus", "Policy"): "events:PutPermission events:RemovePermission",
+    ("AWS::IAM::ManagedPolicy", "Groups"): "iam:AttachGroupPolicy iam:DetachGroupPolicy",
+    ("AWS::IAM::ManagedPolicy", "Users"): "iam:AttachUserPolicy iam:DetachUserPolicy",
     ("AWS::IAM::Role", "ManagedPolicyArns"): "iam:AttachRolePolicy iam:DetachRolePolicy",
     ("AWS::S3::Bucket", "AbacStatus"): "s3:PutBucketAbac",
     ("AWS::S3::Bucket", "AccelerateConfiguration"): "s3:PutAccelerateConfiguration",
@@ -268,7 +271,8 @@ ADMINISTRATORS = {
     "AWS::IAM::ManagedPolicy": "grants are attached to roles of any name: docs/pipeline.md, What the roles may do",
     "AWS::Logs::ResourcePolicy": "log groups that rules write to have names of the owner's: the same page",
 }
-"""Types whose resources no name of the stage limits: who uses them adds the rights for names of their own."""
+"""Types whose resources no name of the stage limits: who uses them adds the rights for names of their own, which
+docs/rights.md lists by hand."""
 
 
 def in_templates(folder: Path) -> dict[str, set[str]]:
@@ -294,12 +298,15 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.full
-def test_the_deploying_role_has_what_cloudformation_s_handlers_need(tmp_path: Path) -> None:
+def test_the_deploying_role_or_the_page_of_rights_has_what_cloudformation_s_handlers_need(tmp_path: Path) -> None:
     """What a handler reads is needed whatever is set. Conditions and resources of the statements aren't looked at."""
-    has = {action for statement in ROLES["deploy"] for action in statement["Action"]}
+    role = {action for statement in ROLES["deploy"] for action in statement["Action"]}
+    cells = re.findall(r"`([a-z0-9]+)`: ([A-Za-z, ]+)", (ROOT / rights_page.PAGE).read_text(encoding="utf-8"))
+    page = {f"{service}:{name}" for service, names in cells for name in names.strip().split(", ")}
     used = in_templates(tmp_path)
     missing = []
-    for kind in used.keys() - ADMINISTRATORS.keys():
+    for kind in used:
+        has = page if kind in ADMINISTRATORS else role
         described = schema(kind)
         needed = {(action, "tag") for action in described.get("tagging", {}).get("permissions", [])}
         needed |= {
