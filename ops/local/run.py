@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -15,7 +16,7 @@ from ops.local import message_steps
 from ops.local.aws import misdirected_forms
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from ops.local.source_changes import Changes
-from ops.local.stack import LocalStack, Pushover
+from ops.local.stack import Interrupted, LocalStack, Pushover
 from ops.terminal import echo, one_line
 
 READY = "Herald is ready"
@@ -44,14 +45,9 @@ def run(root: Path, ports: Ports, *, watch: bool) -> int:
         late = deploying.is_set() and "Refused: " in line
         echo(f"{line}; what you saved last is still being deployed" if late else line)
 
-    with stack:
+    with suppress(Interrupted), stack:
         steps = (stack.account, stack.config().stage, time.time(), show_step, stop.is_set)
-        try:
-            found = stack.deploy(_indented)
-        except OpsError:
-            if stop.is_set():
-                return 0
-            raise
+        found = stack.deploy(_indented)
         echo(_welcome(found, ports, real_pushover=pushover.real))
         follower = threading.Thread(target=message_steps.follow, args=steps, daemon=True)
         follower.start()

@@ -55,6 +55,10 @@ class Pushover:
         )
 
 
+class Interrupted(OpsError):
+    """:meth:`LocalStack.interrupt` was called."""
+
+
 class LocalStack:
     """The running stack. Use it in a ``with`` block; ``deploy`` may be called again after any change."""
 
@@ -68,6 +72,7 @@ class LocalStack:
         self.work = root / WORK / name
         self._processes: list[Process] = []
         self._deploying: subprocess.Popen[str] | None = None
+        self._interrupted = False
 
     def config(self, stage: str = LOCAL) -> StageConfig:
         """Return the configuration of a stage as this stack runs it."""
@@ -153,7 +158,8 @@ class LocalStack:
         return addresses
 
     def interrupt(self) -> None:
-        """Stop a deployment that is in progress."""
+        """Stop a deployment that is in progress, and refuse any other."""
+        self._interrupted = True
         if self._deploying:
             self._deploying.terminate()
 
@@ -167,7 +173,10 @@ class LocalStack:
         return self.work / "deployed.json"
 
     def _deployer(self) -> subprocess.Popen[str]:
-        """Return the process for the next deployment. Start it unless one is already waiting."""
+        """Return the process for the next deployment. Start it unless one is already waiting.
+
+        Raises :class:`Interrupted` after :meth:`interrupt`.
+        """
         if self._deploying is None or self._deploying.poll() is not None:
             paths = ["--copy", str(self.work / "project"), "--result", str(self._result)]
             self._deploying = subprocess.Popen(
@@ -182,6 +191,10 @@ class LocalStack:
                 errors="replace",
                 start_new_session=True,
             )
+        # Asked last: before, `interrupt` may not have found this process.
+        if self._interrupted:
+            self._deploying.terminate()
+            raise Interrupted("the deployment was interrupted")
         return self._deploying
 
     def _stages(self, root: Path) -> dict[str, StageConfig]:

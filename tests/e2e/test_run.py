@@ -155,3 +155,13 @@ def test_each_save_is_deployed_as_it_is_and_each_mistake_is_mended_by_the_next(r
     run.save("herald.toml", shop, "")
 
     assert (run.checkout / "chalicelib" / "stages.py").read_text(encoding="utf-8") == committed
+
+
+def test_ctrl_c_while_the_servers_start_ends_it_before_anything_is_deployed(tmp_path: Path, checkout: Path) -> None:
+    clone, ports = fresh_clone(tmp_path / "herald", checkout), free_ports()
+    with running(clone, ["-m", "ops", "run"], shell(ports)) as (process, lines):
+        printed(lines, "Starting an AWS")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 0
+    assert len(lines) == 1, "".join(lines)
+    ports.claim()
