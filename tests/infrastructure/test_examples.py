@@ -61,7 +61,10 @@ def test_the_state_machine_asks_as_the_contract_says_and_knows_every_error_of_it
     kinds = [kind["const"] for kind in validator_errors()]
     caught = [name for each in task["Catch"] for name in each["ErrorEquals"]]
     assert set(kinds) - set(caught) == {"ChannelUncertainError"}, "which States.ALL is for"
-    assert "ChannelUncertainError" not in task["Retry"][0]["ErrorEquals"]
+    repeated = task["Retry"][0]["ErrorEquals"]
+    assert "ChannelUncertainError" not in repeated
+    assert task["Catch"][0]["Next"] == "Not delivered"
+    assert set(repeated) <= set(task["Catch"][0]["ErrorEquals"]), "what is repeated has delivered nothing"
     assert (
         task["TimeoutSeconds"] == herald_client.READ_TIMEOUT > max(spec.timeout for spec in FUNCTIONS if spec.channel)
     )
