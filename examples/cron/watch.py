@@ -18,17 +18,22 @@ LAST = 2_000
 
 
 def main(stage: str, name: str, *command: str) -> int:
-    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    sys.stdout.write(ran.stdout)
-    if ran.returncode:
+    try:
+        ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        output, status = ran.stdout, ran.returncode
+    except OSError as error:
+        # The status of a shell: 127 where the command is missing, 126 where it can't be run.
+        output, status = f"{command[0]}: {error.strerror}\n", 127 if isinstance(error, FileNotFoundError) else 126
+    sys.stdout.write(output)
+    if status:
         title = f"{name} failed on {platform.node()}"
-        message = ran.stdout.strip()[-LAST:] or f"It said nothing; status {ran.returncode}."
+        message = output.strip()[-LAST:] or f"It said nothing; status {status}."
         try:
             Herald(stage).notify(title, message, priority="high", key=f"{name} {time.strftime('%Y-%m-%d')}")
         except CallError as error:
             # cron mails what a program prints, so the failure is heard even so.
             print(f"The owner was not notified: {error}", file=sys.stderr)
-    return ran.returncode
+    return status
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
+import shutil
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,17 @@ from tests import needs
 from tests.contracts import validator
 from tests.fakes import NOW, stage
 
+CLIENT = """
+class CallError(Exception):
+    pass
+
+class Herald:
+    def __init__(self, stage):
+        pass
+
+    def notify(self, title, message, **_):
+        print(title, message, sep="\\n")
+"""
 ROLE = "arn:aws:iam::123456789012:role/notify"
 
 
@@ -114,6 +128,24 @@ def test_an_alarm_of_cloudwatch_becomes_a_notification(
     found = checked(json.dumps(module["notification"](alarm, "sns-of-the-alarm")))
     assert (found.fields["title"], found.fields["priority"]) == (title, priority)
     assert found.has_idempotency_key
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "why"),
+    [("missing", 127, "No such file or directory"), ("not-executable", 126, "Permission denied")],
+)
+def test_a_job_of_cron_that_cannot_be_run_is_notified_as_one_that_fails(
+    root: Path, tmp_path: Path, command: str, status: int, why: str
+) -> None:
+    """Beside a stand-in for the client, which prints what it is asked."""
+    shutil.copy(root / "examples/cron/watch.py", tmp_path)
+    (tmp_path / "not-executable").touch(0o644)
+    (tmp_path / "herald_client.py").write_text(CLIENT)
+    words = [sys.executable, "watch.py", "dev", "backup", "--", f"./{command}"]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (ran.returncode, ran.stderr) == (status, "")
+    printed, title, message = ran.stdout.splitlines()
+    assert (title, message) == (f"backup failed on {platform.node()}", printed) == (title, f"./{command}: {why}")
 
 
 def test_a_step_of_github_signs_in_and_publishes(root: Path, tmp_path: Path) -> None:
