@@ -28,7 +28,7 @@ _GAP = 2
 """Columns between two cells of a table."""
 _WORD = 16
 """The least width of a cell; a table that is too wide for it is printed as records."""
-OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
+OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EROFS)
 """Errors of output that can't be written, without that of a closed pipe."""
 
 

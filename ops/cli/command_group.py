@@ -111,6 +111,8 @@ def error_message(error: Exception) -> str:
         return str(error)
     if isinstance(error, ModuleNotFoundError):
         return incomplete(error)
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename}: {error.strerror}"  # It doesn't say whether to read or to write.
     from chalicelib.errors import FunctionError, HeraldError, StoreError
     from ops.aws.error_messages import CLIENT_ERRORS, explain
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -146,6 +147,8 @@ def test_a_stage_that_there_is_not_is_named_with_those_that_there_are(root: Path
             StoreError("ResourceNotFoundException"),
             "there is no message table; is the stage deployed, in this account and region?",
         ),
+        (OSError(errno.EROFS, "Read-only", "infra/a.yaml"), "infra/a.yaml can't be written: Read-only"),
+        (PermissionError(errno.EACCES, "Permission denied", "herald.toml"), "herald.toml: Permission denied"),
         (InvalidRequestError("limit: expected 1 to 50", key="limit"), "limit: expected 1 to 50"),
         (
             ModuleNotFoundError("No module named 'yaml.loader'", name="yaml.loader"),
