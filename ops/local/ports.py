@@ -53,14 +53,28 @@ class Ports:
         return Overrides(aws=self.aws_url, web=self.web_url, real_pushover=real_pushover)
 
     def claim(self) -> None:
-        """Check that both ports are free. Raises :class:`OpsError` that names the one in use, and its variable."""
-        for variable, port in ((AWS_PORT, self.aws), (WEB_PORT, self.web)):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((HOST, port))
-                except OSError:
-                    raise OpsError(
-                        f"port {port} is in use. Is the local stack running already? "
-                        f"To use another port: {variable}={port + 1000 if port < 64000 else port - 1000} make run"
-                    ) from None
+        """Check that both ports are free. Raises :class:`OpsError` with those in use, and the line to type instead."""
+        wanted = {AWS_PORT: self.aws, WEB_PORT: self.web}
+        taken = {variable: port for variable, port in wanted.items() if not _is_free(port)}
+        if not taken:
+            return
+        chosen = wanted.copy()
+        for variable, port in taken.items():
+            others = (*range(port + 1000, 65536, 1000), *range(port - 1000, 1023, -1000))
+            chosen[variable] = next(each for each in others if each not in chosen.values() and _is_free(each))
+        # A default is left out, unless the environment may have another.
+        settings = (f"{name}={port}" for name, port in chosen.items() if name in taken or port != _DEFAULTS[name])
+        which = f"port {' and port '.join(map(str, taken.values()))} {'is' if len(taken) == 1 else 'are'}"
+        raise OpsError(
+            f"{which} in use. Is the local stack running already? To use others: {' '.join(settings)} make run"
+        )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -128,9 +129,31 @@ def test_free_ports_are_claimed_in_silence() -> None:
     ports.claim()
 
 
-def test_a_port_in_use_is_named_with_its_variable_and_a_way_out() -> None:
+def typed_instead(ports: Ports) -> tuple[str, Ports]:
+    """What is said of ports in use, and the ports of the line that it proposes."""
+    with pytest.raises(OpsError, match=r"in use.* make run") as refused:
+        ports.claim()
+    return str(refused.value), Ports.of(dict(re.findall(r"(\w+)=(\d+)", str(refused.value))))
+
+
+@pytest.mark.parametrize("in_use", [["aws"], ["web"], ["aws", "web"]], ids=" ".join)
+def test_ports_in_use_are_named_with_a_line_that_helps(in_use: list[str]) -> None:
+    with ExitStack() as listening:
+
+        def taken() -> int:
+            return int(listening.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1])
+
+        ports = Ports(*(taken() if name in in_use else free() for name in ("aws", "web")))
+        said, others = typed_instead(ports)
+        others.claim()
+    for name in ("aws", "web"):
+        assert (f"port {getattr(ports, name)} " in said) is (name in in_use)
+        assert (getattr(others, name) != getattr(ports, name)) is (name in in_use)
+
+
+def test_a_port_is_not_proposed_that_the_other_has_or_is_proposed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        taken = listener.getsockname()[1]
-        for ports, name in ((Ports(taken, free()), "AWS"), (Ports(free(), taken), "WEB")):
-            with pytest.raises(OpsError, match=rf"port {taken} is in use.*HERALD_{name}_PORT=\d+ make run"):
-                ports.claim()
+        port = listener.getsockname()[1]
+        near = port + 1000 if port < 60000 else port - 1000
+        assert typed_instead(Ports(port, near))[1].aws not in (port, near)
+        assert typed_instead(Ports(near, port))[1].web not in (port, near)
