@@ -1,10 +1,13 @@
-"""Ctrl-C where Python loses it: in what clears away an object that is no longer used."""
+"""Ctrl-C where Python loses it, in what clears away an object that is no longer used; and while modules are loaded."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 LOST = """
@@ -33,3 +36,25 @@ def test_an_interrupt_that_python_loses_is_known_and_any_other_ends_it_at_once()
         [sys.executable, "-c", LOST], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.splitlines() == ["goes on, stopped: True", "anew, stopped: False", "restored: True"]
+
+
+@pytest.mark.parametrize("program", [["ops/__main__.py"], ["-m", "ops"]], ids=" ".join)
+@pytest.mark.parametrize(("trap", "status"), [("-", -signal.SIGINT), ("''", 7)], ids=["in sight", "in the background"])
+def test_an_interrupt_while_modules_are_loaded_ends_it_without_a_word_where_it_is_not_ignored(
+    tmp_path: Path, program: list[str], trap: str, status: int
+) -> None:
+    (tmp_path / "click.py").write_text("print('loading', flush=True)\ninput()\nraise SystemExit(7)\n")
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f'trap {trap} INT; exec "$@"', "sh", sys.executable, *program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(tmp_path)},
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate("go on\n", timeout=60)
+    assert (process.returncode, *said) == (status, "", "")
