@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
 import time
 import uuid
@@ -27,9 +26,9 @@ from botocore.credentials import Credentials
 from bench.runs import percentile
 from ops.deploy import chalice_state
 from ops.generate.render import API_STAGE
-from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.loopback import credentials
+from tests.e2e.conftest import free_ports
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT = 20
@@ -115,13 +114,6 @@ def unthrottle(stack: LocalStack) -> None:
         {"op": "replace", "path": f"/*/*/throttling/{limit}", "value": "10000"} for limit in ("rateLimit", "burstLimit")
     ]
     stack.account.apis.update_stage(restApiId=api, stageName=API_STAGE, patchOperations=patches)
-
-
-def free_ports() -> Ports:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return Ports(one.getsockname()[1], two.getsockname()[1])
 
 
 if __name__ == "__main__":

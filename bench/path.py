@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import threading
 import time
 import uuid
@@ -28,9 +27,9 @@ from bench import machine
 from bench.pages import fill, table
 from bench.report import PAGE
 from bench.runs import percentile
-from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
+from tests.e2e.conftest import free_ports
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / ".herald" / "bench" / "path"
@@ -150,12 +149,8 @@ def stack() -> Iterator[LocalStack]:
     text = re.sub(r"^rings = .*$", "", text, flags=re.MULTILINE)
     text = re.sub(r'^kind = "(?:pushover|webhook)"$', r"\g<0>\nrings = false", text, flags=re.MULTILINE)
     (WORK / "herald.toml").write_text(text, encoding="utf-8")
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        ports = Ports(one.getsockname()[1], two.getsockname()[1])
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,2"}
-    with LocalStack(WORK, ports, Pushover.of({}), environ) as it:
+    with LocalStack(WORK, free_ports(), Pushover.of({}), environ) as it:
         yield it
 
 

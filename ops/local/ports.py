@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ops.config.loader import Overrides
 from ops.errors import OpsError
+from ops.loopback import HOST
 
-HOST = "127.0.0.1"
 AWS_PORT = "HERALD_AWS_PORT"
 WEB_PORT = "HERALD_WEB_PORT"
 _DEFAULTS = {AWS_PORT: 4566, WEB_PORT: 8080}

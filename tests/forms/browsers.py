@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 import requests
 from playwright.sync_api import Error, Page, sync_playwright
 
-from ops.local.ports import HOST
+from ops.loopback import HOST
 from tests import needs
 from tests.e2e.harness import PATIENCE, wait_for
 
