@@ -4,7 +4,7 @@ broken link or a page that nobody reaches ends it.
 The pages are README.md, those of docs/ and the few of the repository that they lead to; docs/README.md says in which
 order. README.md and docs/ may have so many words and no more. A link to a file that is no page leads to the repository
 on GitHub, where ``GITHUB_REPOSITORY`` names it, and is plain text elsewhere. Mermaid's script, which draws the
-diagrams, comes from npm with ``--diagrams``.
+diagrams, comes from npm with ``--diagrams``; without it they are text.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def main(arguments: list[str]) -> int:
     shutil.rmtree(BUILD, ignore_errors=True)
     pages = dict(_pages())
     for source, target in pages.items():
-        _write(target, _with_links(source, target, pages))
+        text = _with_links(source, target, pages)
+        _write(target, text if "--diagrams" in arguments else diagrams_as_text(text))
     for path in (ROOT / "docs").rglob("*"):
         if path.is_file() and path.suffix != ".md":
             _copy(path, BUILD / "docs" / path.relative_to(ROOT / "docs"))
@@ -194,6 +195,11 @@ def as_toml(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(as_toml(part) for part in value) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def diagrams_as_text(text: str) -> str:
+    """A page's text with its diagrams shown as they are written: the theme would have unpkg.com's script draw them."""
+    return re.sub(r"^( *```)mermaid\b", r"\1text", text, flags=re.MULTILINE)
 
 
 def _add_mermaid() -> None:

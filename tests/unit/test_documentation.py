@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ops.deploy import deployment
-from website.__main__ import words_by_hand
+from website.__main__ import diagrams_as_text, words_by_hand
 
 CODE = re.compile(r"^ *(```|~~~).*?^ *\1", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^()\s]+(?:\([^()]*\)[^()\s]*)?)\)|(?:src|srcset)=\"([^\"]+)\"")
@@ -85,3 +85,9 @@ def test_words_that_commands_write_and_those_of_a_kind_of_channel_are_not_counte
     }.items():
         (tmp_path / "docs" / name).write_text(text, encoding="utf-8")
     assert words_by_hand(tmp_path) == {"README.md": 3, "docs": 10}
+
+
+def test_where_mermaids_script_is_left_out_no_page_of_the_website_has_a_third_party_draw_a_diagram(root: Path) -> None:
+    texts = [page.read_text(encoding="utf-8") for page in pages(root)]
+    assert any("```mermaid\n" in text for text in texts)
+    assert not any("```mermaid" in diagrams_as_text(text) for text in texts)
