@@ -329,6 +329,8 @@ def main(arguments: list[str]) -> int:
     except NotInstalled as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # As a shell has it.
     return 0
 
 

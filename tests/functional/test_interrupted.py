@@ -1,13 +1,18 @@
-"""Ctrl-C where Python loses it, in what clears away an object that is no longer used; and while modules are loaded."""
+"""Ctrl-C where Python loses it, in what clears away an object that is no longer used; and while packages are
+installed or modules loaded."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ops import packages
 
 ROOT = Path(__file__).parents[2]
 LOST = """
@@ -58,3 +63,16 @@ def test_an_interrupt_while_modules_are_loaded_ends_it_without_a_word_where_it_i
         process.send_signal(signal.SIGINT)
         said = process.communicate("go on\n", timeout=60)
     assert (process.returncode, *said) == (status, "", "")
+
+
+def test_an_interrupt_while_packages_are_installed_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    for folder in (tmp_path / "ops", tmp_path / packages.LOCKS):
+        folder.mkdir()
+    program = shutil.copy(ROOT / "ops/packages.py", tmp_path / "ops")
+    os.mkfifo(lock := tmp_path / packages.LOCKS / packages.RUN)  # So that it waits there.
+    run = ["/bin/sh", "-c", 'trap - INT; exec "$@"', "sh", sys.executable, program, "install", "run"]
+    # Opening the pipe waits until it is read.
+    with subprocess.Popen(run, stderr=subprocess.PIPE, text=True) as process, lock.open("w"):
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (130, "")
