@@ -26,9 +26,9 @@ from botocore.credentials import Credentials
 from bench.runs import percentile
 from ops.deploy import chalice_state
 from ops.generate.render import API_STAGE
+from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.loopback import credentials
-from tests.e2e.conftest import free_ports
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT = 20
@@ -38,7 +38,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m bench.invoke", description=__doc__)
     arguments.add_argument("--rounds", type=int, default=200, help="calls by each way (200)")
     told = arguments.parse_args()
-    with LocalStack(ROOT, free_ports(), Pushover.of({}), os.environ, name="bench-invoke") as stack:
+    with LocalStack(ROOT, Ports.free(), Pushover.of({}), os.environ, name="bench-invoke") as stack:
         urls = stack.deploy(lambda line: None)
         unthrottle(stack)
         ways = ways_of(stack, urls)

@@ -27,9 +27,9 @@ from bench import machine
 from bench.pages import fill, table
 from bench.report import PAGE
 from bench.runs import percentile
+from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.local.web.settings import LOCAL_TOKEN, LOCAL_USER
-from tests.e2e.conftest import free_ports
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / ".herald" / "bench" / "path"
@@ -150,7 +150,7 @@ def stack() -> Iterator[LocalStack]:
     text = re.sub(r'^kind = "(?:pushover|webhook)"$', r"\g<0>\nrings = false", text, flags=re.MULTILINE)
     (WORK / "herald.toml").write_text(text, encoding="utf-8")
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,2"}
-    with LocalStack(WORK, free_ports(), Pushover.of({}), environ) as it:
+    with LocalStack(WORK, Ports.free(), Pushover.of({}), environ) as it:
         yield it
 
 

@@ -36,6 +36,14 @@ class Ports:
             raise OpsError(f"{AWS_PORT} and {WEB_PORT} are both {found[AWS_PORT]}; they must differ")
         return cls(found[AWS_PORT], found[WEB_PORT])
 
+    @classmethod
+    def free(cls) -> Ports:
+        """Return two that nobody uses now."""
+        with socket.socket() as aws, socket.socket() as web:
+            aws.bind((HOST, 0))
+            web.bind((HOST, 0))
+            return cls(aws.getsockname()[1], web.getsockname()[1])
+
     @property
     def aws_url(self) -> str:
         return f"http://{HOST}:{self.aws}"

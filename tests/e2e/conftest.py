@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,14 +25,6 @@ from tests.own_functions import without_own_functions
 from tests.recorded import calls, other_clients, unpermitted
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_ports() -> Ports:
-    """Return two free ports of 127.0.0.1."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return Ports(one.getsockname()[1], two.getsockname()[1])
 
 
 def site(name: str, *channels: str) -> str:
@@ -300,7 +291,7 @@ def stack(checkout: Path) -> Iterator[LocalStack]:
     log = checkout / "access.jsonl"
     log.touch()
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1", VARIABLE: str(log)}
-    with LocalStack(checkout, free_ports(), Pushover.of({}), environ) as stack:
+    with LocalStack(checkout, Ports.free(), Pushover.of({}), environ) as stack:
         yield stack
 
 

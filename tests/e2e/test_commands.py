@@ -19,7 +19,7 @@ import requests
 from ops.aws.account import Account, environment
 from ops.local.ports import AWS_PORT, WEB_PORT, Ports
 from tests.e2e import owner
-from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.own_functions import without_own_functions
 
@@ -122,7 +122,7 @@ def test_chalice_local_serves_against_the_running_stack_and_says_what_is_missing
     environ = dict(os.environ)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
         environ.pop(name, None)
-    port = free_ports().web
+    port = Ports.free().web
     chalice = ["-c", "from chalice.cli import main; main()", "local", "--no-autoreload", "--port", str(port), "--stage"]
     with running(project, [*chalice, "local"], environ) as (_, lines):
         word = marker()
@@ -132,7 +132,7 @@ def test_chalice_local_serves_against_the_running_stack_and_says_what_is_missing
 
     alone = fresh_clone(tmp_path / "alone", checkout)
     shutil.rmtree(alone / "ops")  # `chalice local` needs nothing of it.
-    nobody = free_ports()
+    nobody = Ports.free()
     config = alone / ".chalice" / "config.json"
     config.write_text(
         config.read_text(encoding="utf-8").replace("http://127.0.0.1:4566", nobody.aws_url), encoding="utf-8"

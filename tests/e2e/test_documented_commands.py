@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.conftest import ROOT, free_ports
+from ops.local.ports import Ports
+from tests.e2e.conftest import ROOT
 from tests.e2e.harness import marker, wait_for
 from tests.e2e.test_commands import fresh_clone, printed, running, shell
 from tests.snippets import commands_to_run, snippets
@@ -86,7 +87,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator
     (clone / ".venv").symlink_to(sys.prefix)  # It would install the same again.
     run = COMMANDS["README.md"][0]
     assert run == "make run"
-    environ = shell(free_ports())
+    environ = shell(Ports.free())
     with running(clone, ["-c", f"import os; os.setsid(); os.execvp('make', {run.split()!r})"], environ) as (
         process,
         lines,

@@ -18,10 +18,11 @@ import pytest
 
 from ops.aws.account import Account
 from ops.errors import OpsError
+from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.naming import PSEUDO_PARAMETERS
 from ops.templates import resource_access
-from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.conftest import ROOT
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.test_commands import shell, succeeds
 from tests.infrastructure.test_templates import cfn_lint
@@ -108,7 +109,7 @@ def own() -> Iterator[Harness]:
     shutil.copyfile(ROOT / "examples/own-function/orders.py", folder / "chalicelib/handlers/orders.py")
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "0.1,0.1"}
     try:
-        with LocalStack(folder, free_ports(), Pushover.of({}), environ) as stack:
+        with LocalStack(folder, Ports.free(), Pushover.of({}), environ) as stack:
             with pytest.raises(OpsError) as refused:
                 stack.deploy(print)
             assert str(refused.value).splitlines() == REFUSED

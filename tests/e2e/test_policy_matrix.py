@@ -22,11 +22,12 @@ from chalicelib.logic.digest import DAY
 from chalicelib.logic.message_files import facts_key
 from ops.config.loader import LOCAL
 from ops.local.aws.access_log import VARIABLE
+from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from ops.templates import pipeline_roles
 from ops.templates.function_policies import policy
 from ops.templates.resource_access import permissions
-from tests.e2e.conftest import ROOT, free_ports, link_checkout
+from tests.e2e.conftest import ROOT, link_checkout
 from tests.e2e.harness import Harness, marker, wait_for, who
 from tests.e2e.pocket import pocket
 from tests.e2e.test_deploying import add_boundary, boundaries
@@ -249,7 +250,7 @@ def recorder() -> Iterator[Recorder]:
     log.touch()
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "0.1,0.1", VARIABLE: str(log)}
     try:
-        with LocalStack(folder, free_ports(), Pushover.of({}), environ) as stack:
+        with LocalStack(folder, Ports.free(), Pushover.of({}), environ) as stack:
             # What the boundary of a pipeline's stage refused, a configuration would not live through.
             add_boundary(stack.account, stack.config().stage)
             yield Recorder(stack, log)

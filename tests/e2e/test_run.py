@@ -18,7 +18,7 @@ import requests
 from ops.aws.account import Account
 from ops.local.ports import Ports
 from ops.loopback import credentials
-from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.conftest import ROOT
 from tests.e2e.harness import marker, processes_with, wait_for
 from tests.e2e.test_commands import fresh_clone, printed, running, served, shell, succeeds
 
@@ -82,7 +82,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Iterator[Ru
     # Its stack is a new one, which has nothing of the owner's that the shared one has.
     shutil.copyfile(ROOT / "herald.toml", clone / "herald.toml")
     (clone / ".venv").symlink_to(sys.prefix)  # `./herald` would install the same again.
-    ports, mark = free_ports(), {"HERALD_TEST_RUN": marker()}
+    ports, mark = Ports.free(), {"HERALD_TEST_RUN": marker()}
     with running(clone, ["-m", "ops", "run"], shell(ports, **mark)) as (process, lines):
         printed(lines, READY, seconds=PATIENCE)
         yield Run(clone, ports, lines, mark)
@@ -107,7 +107,7 @@ def test_what_it_prints_leads_to_a_site_whose_form_rings(run: Run) -> None:
     rings(word)
     wait_for(lambda: "action delivered" in run.since(before), "line of the delivery")
 
-    port, word = free_ports().web, marker()
+    port, word = Ports.free().web, marker()
     command = f"./herald chalice local --stage local --port {port}"
     with running(run.checkout, ["-c", PASTE, command], run.environ) as (pasting, said):
         try:
@@ -158,7 +158,7 @@ def test_each_save_is_deployed_as_it_is_and_each_mistake_is_mended_by_the_next(r
 
 
 def test_ctrl_c_while_the_servers_start_ends_it_before_anything_is_deployed(tmp_path: Path, checkout: Path) -> None:
-    clone, ports = fresh_clone(tmp_path / "herald", checkout), free_ports()
+    clone, ports = fresh_clone(tmp_path / "herald", checkout), Ports.free()
     with running(clone, ["-m", "ops", "run"], shell(ports)) as (process, lines):
         printed(lines, "Starting an AWS")
         process.send_signal(signal.SIGINT)

@@ -19,8 +19,9 @@ from ops.aws.account import Account
 from ops.config.loader import load, named
 from ops.deploy import chalice_state
 from ops.generate import render
+from ops.local.ports import Ports
 from tests.e2e import owner
-from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.conftest import ROOT
 from tests.e2e.harness import PATIENCE, wait_for
 from tests.e2e.test_commands import fresh_clone, inventory, succeeds
 from tests.matrix import everything
@@ -38,7 +39,7 @@ QUEUES = ("failed-events", "rule-dead-letters", "subscriber-dead-letters", "topi
 
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[str]:
-    port = free_ports().aws
+    port = Ports.free().aws
     url = f"http://127.0.0.1:{port}"
     with (
         (tmp_path / "moto.log").open("w") as log,

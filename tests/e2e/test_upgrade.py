@@ -24,10 +24,11 @@ from chalicelib.logic.image_cleaning import cleaned
 from ops.aws.account import environment
 from ops.cli.messages import MAX_MESSAGES
 from ops.local.deployment import keep_secrets
+from ops.local.ports import Ports
 from ops.local.stack import LocalStack, Pushover
 from tests import last_release, needs
 from tests.e2e import test_files
-from tests.e2e.conftest import free_ports, link_checkout, without_budget
+from tests.e2e.conftest import link_checkout, without_budget
 from tests.e2e.gate import Gate, Stop
 from tests.e2e.harness import Harness, marker, wait_for
 from tests.e2e.operator import Operator
@@ -249,7 +250,7 @@ def upgraded(tmp_path: Path) -> Iterator[Upgraded]:
     toml = toml.replace("[stages.local]\n", "[stages.local]\ninbox = true\n")
     environ = dict(os.environ) | {"HERALD_LOCAL_RETRY_SECONDS": "1,1"}
     root = link_checkout(tmp_path / "stack", toml)
-    with LocalStack(root, free_ports(), Pushover.of({}), environ) as stack, ExitStack() as pockets:
+    with LocalStack(root, Ports.free(), Pushover.of({}), environ) as stack, ExitStack() as pockets:
         now = fresh_clone(tmp_path / "now", root)  # Not earlier: it links the keys that the stack made.
         (before / ".herald").symlink_to(now / ".herald")
         (before / "herald.toml").write_text(toml, encoding="utf-8")

@@ -16,9 +16,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from playwright.sync_api import Browser
 
+from ops.local.ports import Ports
 from tests import signed
 from tests.e2e.browser.conftest import ARGUMENTS
-from tests.e2e.conftest import free_ports
 from tests.e2e.harness import PATIENCE, Harness, marker, wait_for
 from tests.e2e.pages import HTML, serving
 from tests.e2e.test_commands import running as command
@@ -48,7 +48,7 @@ class Servers:
 def servers(deployed: Harness, root: Path) -> Iterator[Servers]:
     ports = deployed.stack.ports
     environ = shell(ports)
-    port = free_ports().web
+    port = Ports.free().web
     with ExitStack() as stack:
 
         def start(*words: str) -> tuple[Any, list[str]]:

@@ -17,7 +17,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import ROOT, free_ports
+from ops.local.ports import Ports
+from tests.e2e.conftest import ROOT
 from tests.e2e.harness import marker, wait_for
 from tests.e2e.test_commands import fresh_clone, ops, printed, running, shell
 
@@ -64,7 +65,7 @@ def own(chromium: str, tmp_path: Path, checkout: Path) -> Iterator[Own]:
     with ExitStack() as stack:
         folders = [tmp_path / "hugo", tmp_path / "astro"]
         sites = [serve(folder, stack) for folder in folders]
-        environ = shell(free_ports())
+        environ = shell(Ports.free())
         process, lines = stack.enter_context(running(clone, ["-m", "ops", "run"], environ))
         printed(lines, READY, seconds=PATIENCE)
         urls = json.loads(ops(clone, environ, "urls", "--stage", "local", "--json").stdout)
