@@ -106,12 +106,15 @@ def ignoring_what_is_gone(delete: Callable[..., Any]) -> Callable[..., Any]:
 def waiting_until_ready(update: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a change of a function: it is made once the function is ready.
 
-    Lambda refuses it while another change is in progress.
+    Lambda refuses it while another change is in progress. A function that is Inactive, as one idle for weeks, takes it.
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html"""
 
     def change(client: Any, function_name: str, *arguments: Any, **more: Any) -> Any:
-        for state in ("function_active_v2", "function_updated_v2"):
-            client._client("lambda").get_waiter(state).wait(FunctionName=function_name)
+        functions = client._client("lambda")
+        # The waiter for Active would wait for an Inactive one until it gives up.
+        if functions.get_function(FunctionName=function_name)["Configuration"].get("State") == "Pending":
+            functions.get_waiter("function_active_v2").wait(FunctionName=function_name)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function_name)
         return update(client, function_name, *arguments, **more)
 
     return change

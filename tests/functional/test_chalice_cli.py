@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -191,29 +192,29 @@ def test_what_is_vendored_is_asked_as_well_what_it_imports(tmp_path: Path) -> No
 # Changes of functions
 
 
-class Client:
-    """As much of Chalice's client as a change needs, and of the waiters that it makes."""
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [("Active", "Successful")] * 2,
+        [("Pending", "Successful"), ("Active", "Successful"), ("Active", "Successful")],
+        [("Inactive", "Successful")] * 2,
+    ],
+    ids=lambda answers: answers[0][0],
+)
+def test_a_function_is_changed_once_it_is_neither_being_made_nor_changed(
+    stubbed: Callable[[str], tuple[Any, Stubber]], answers: list[tuple[str, str]]
+) -> None:
+    functions, stub = stubbed("lambda")
+    for state, updated in answers:
+        found = {"State": state, "LastUpdateStatus": updated}
+        stub.add_response("get_function", {"Configuration": found}, {"FunctionName": "f"})
 
-    def __init__(self) -> None:
-        self.journal: list[str] = []
+    def update(it: object, function_name: str, **more: object) -> str:
+        stub.assert_no_pending_responses()
+        return f"{function_name} changed {more}"
 
-    def _client(self, service: str) -> Client:
-        assert service == "lambda"
-        return self
-
-    def get_waiter(self, state: str) -> SimpleNamespace:
-        return SimpleNamespace(wait=lambda FunctionName: self.journal.append(f"{FunctionName} {state}"))
-
-
-def test_a_function_is_changed_once_it_is_neither_being_made_nor_changed() -> None:
-    client = Client()
-
-    def update(it: Client, function_name: str, **more: object) -> str:
-        it.journal.append(f"{function_name} changed {more}")
-        return "changed"
-
-    assert waiting_until_ready(update)(client, function_name="f", timeout=1) == "changed"
-    assert client.journal == ["f function_active_v2", "f function_updated_v2", "f changed {'timeout': 1}"]
+    client = SimpleNamespace(_client={"lambda": functions}.__getitem__)
+    assert waiting_until_ready(update)(client, function_name="f", timeout=1) == "f changed {'timeout': 1}"
 
 
 @pytest.mark.parametrize(("asked", "mode"), [({}, "PassThrough"), ({"TracingConfig": {"Mode": "Active"}}, "Active")])
