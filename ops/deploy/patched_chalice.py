@@ -106,15 +106,18 @@ def ignoring_what_is_gone(delete: Callable[..., Any]) -> Callable[..., Any]:
 def waiting_until_ready(update: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a change of a function: it is made once the function is ready.
 
-    Lambda refuses it while another change is in progress. A function that is Inactive, as one idle for weeks, takes it.
+    Lambda refuses it while another change is in progress. A function takes it that is Inactive, as one idle for weeks,
+    and one whose last update failed.
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html"""
 
     def change(client: Any, function_name: str, *arguments: Any, **more: Any) -> Any:
         functions = client._client("lambda")
-        # The waiter for Active would wait for an Inactive one until it gives up.
-        if functions.get_function(FunctionName=function_name)["Configuration"].get("State") == "Pending":
+        found = functions.get_function(FunctionName=function_name)["Configuration"]
+        # The waiters would wait for an Inactive one until they give up, and call a failed update a failure.
+        if found.get("State") == "Pending":
             functions.get_waiter("function_active_v2").wait(FunctionName=function_name)
-        functions.get_waiter("function_updated_v2").wait(FunctionName=function_name)
+        if found.get("LastUpdateStatus") == "InProgress":
+            functions.get_waiter("function_updated_v2").wait(FunctionName=function_name)
         return update(client, function_name, *arguments, **more)
 
     return change

@@ -195,11 +195,13 @@ def test_what_is_vendored_is_asked_as_well_what_it_imports(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "answers",
     [
-        [("Active", "Successful")] * 2,
-        [("Pending", "Successful"), ("Active", "Successful"), ("Active", "Successful")],
-        [("Inactive", "Successful")] * 2,
+        [("Active", "Successful")],
+        [("Pending", "InProgress"), ("Active", "InProgress"), ("Active", "Successful")],
+        [("Active", "InProgress"), ("Active", "Successful")],
+        [("Inactive", "Successful")],
+        [("Active", "Failed")],
     ],
-    ids=lambda answers: answers[0][0],
+    ids=lambda answers: "-".join(answers[0]),
 )
 def test_a_function_is_changed_once_it_is_neither_being_made_nor_changed(
     stubbed: Callable[[str], tuple[Any, Stubber]], answers: list[tuple[str, str]]
