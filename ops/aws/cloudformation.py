@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -23,6 +25,10 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 _NO_CHANGE = "No updates are to be performed"
 NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 """States of a stack that was never created successfully and can only be deleted."""
+_QUEUE = re.compile(r"\bAWS::SQS::Queue\b")
+_QUEUE_NAME_TAKEN = 60
+"""Seconds after a queue's deletion in which SQS refuses its name:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html"""
 _RECORD = re.compile(
     r"Content of DNS Record is: \{Name: (?P<name>[^,]+?), ?Type: (?P<type>[^,]+?), ?Value: (?P<value>[^}]+?)\}"
 )
@@ -88,14 +94,17 @@ def apply(
     tags: Mapping[str, str],
     upload: Callable[[str, str], str],
     wait: Callable[[str], None] | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> str:
     """Create or update the stack; returns ``created``, ``changed`` or ``unchanged``.
 
     ``upload`` gets the stack's name and a template that is too large for a request, puts it into S3 and returns its
-    URL. ``wait`` takes the place of waiting for the stack, and gets the name of botocore's waiter.
+    URL. ``wait`` takes the place of waiting for the stack, and gets the name of botocore's waiter. ``report`` gets a
+    line where something else is waited for.
     """
     wait = wait or (lambda waiter: await_stack(cloudformation, name, waiter))
-    settle(cloudformation, name)
+    deleted = settle(cloudformation, name) == "DELETE_IN_PROGRESS"
     too_large = len(template.encode()) > LARGEST_BODY
     arguments: dict[str, Any] = {
         "StackName": name,
@@ -114,9 +123,12 @@ def apply(
         cloudformation.continue_update_rollback(StackName=name)
         await_stack(cloudformation, name, "stack_rollback_complete")
     if before in NEVER_STOOD:
-        delete(cloudformation, name)
+        deleted = delete(cloudformation, name)
         before = None
     if before is None:
+        if deleted and _QUEUE.search(template):
+            report(f"what was left of it is deleted; SQS takes its queues' names again in {_QUEUE_NAME_TAKEN} s …")
+            sleep(_QUEUE_NAME_TAKEN)
         cloudformation.create_stack(**arguments, OnFailure="ROLLBACK")
         wait("stack_create_complete")
         return "created"
@@ -157,9 +169,10 @@ def break_off(cloudformation: CloudFormationClient, name: str) -> None:
     await_stack(cloudformation, name, "stack_delete_complete")
 
 
-def settle(cloudformation: CloudFormationClient, name: str) -> None:
-    """Wait for the end of an operation that an interrupted run began."""
-    match status(cloudformation, name):
+def settle(cloudformation: CloudFormationClient, name: str) -> str | None:
+    """Wait for the end of an operation that an interrupted run began; returns the status before."""
+    before = status(cloudformation, name)
+    match before:
         case "CREATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS":
             waiter = "stack_create_complete"
         case "DELETE_IN_PROGRESS":
@@ -167,11 +180,10 @@ def settle(cloudformation: CloudFormationClient, name: str) -> None:
         case str(now) if now.endswith("_IN_PROGRESS") and now != "REVIEW_IN_PROGRESS":
             waiter = "stack_update_complete"
         case _:
-            return
-    try:
+            return before
+    with suppress(WaiterError):  # It failed: the caller reads the status again.
         cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_POLL)  # type: ignore[call-overload]
-    except WaiterError:
-        return  # It failed: the caller reads the status again.
+    return before
 
 
 def await_stack(cloudformation: CloudFormationClient, name: str, waiter: str) -> None:

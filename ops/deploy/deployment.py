@@ -356,7 +356,14 @@ def _apply(deployment: Deployment, plan: StackPlan, wait: Callable[[str], None] 
     parameters = {**current_parameters(deployment, plan), **{name: outputs[name] for name in plan.of_data}}
     upload = Releases(stage, account).upload_template
     return cloudformation.apply(
-        account.cloudformation, plan.name, plan.template, parameters, deployment.tags, upload, wait
+        account.cloudformation,
+        plan.name,
+        plan.template,
+        parameters,
+        deployment.tags,
+        upload,
+        wait,
+        lambda line: deployment.report(f"{'':<11} {line}"),
     )
 
 

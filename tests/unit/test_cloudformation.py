@@ -27,11 +27,16 @@ ARGUMENTS = {
 }
 
 
+def never(seconds: float) -> None:
+    pytest.fail(f"sleeps for {seconds} s")
+
+
 class Cloud:
     """What CloudFormation will be asked, in order, and what it answers."""
 
     def __init__(self, stubbed: Stubbed) -> None:
         self.client, self.stub = stubbed("cloudformation")
+        self.said: list[str] = []
 
     def describes(self, *statuses: str | None, **more: Any) -> Cloud:
         for status in statuses:
@@ -44,8 +49,9 @@ class Cloud:
                 self.stub.add_response("describe_stacks", {"Stacks": [found]}, {"StackName": NAME})
         return self
 
-    def creates(self) -> Cloud:
-        self.stub.add_response("create_stack", {"StackId": "id"}, {**ARGUMENTS, "OnFailure": "ROLLBACK"})
+    def creates(self, template: str = "Resources: {}") -> Cloud:
+        expected = {**ARGUMENTS, "TemplateBody": template, "OnFailure": "ROLLBACK"}
+        self.stub.add_response("create_stack", {"StackId": "id"}, expected)
         return self
 
     def updates(self) -> Cloud:
@@ -56,9 +62,13 @@ class Cloud:
         self.stub.add_response("delete_stack", {}, {"StackName": NAME})
         return self
 
-    def apply(self) -> str:
+    def apply(self, template: str = "Resources: {}", sleep: Callable[[float], None] = never) -> str:
         parameters, tags = {"TopicName": "herald-dev-messages"}, {"app": "herald"}
-        return cloudformation.apply(self.client, NAME, "Resources: {}", parameters, tags, lambda name, text: "unused")
+        return cloudformation.apply(
+            *(self.client, NAME, template, parameters, tags, lambda name, text: "unused"),
+            report=self.said.append,
+            sleep=sleep,
+        )
 
 
 @pytest.fixture
@@ -121,6 +131,39 @@ def test_a_rollback_under_way_ends_and_the_stack_is_made_anew(cloud: Cloud) -> N
     cloud.describes("ROLLBACK_IN_PROGRESS", ended, ended, ended, ended).deletes().describes(None)
     cloud.creates().describes("CREATE_COMPLETE")
     assert cloud.apply() == "created"
+
+
+@pytest.mark.parametrize("before", ["ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS"])
+def test_the_names_of_deleted_queues_are_used_again_after_the_minute_that_sqs_asks_for(
+    cloud: Cloud, before: str
+) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html"""
+    template, slept = "Resources: {Letters: {Type: AWS::SQS::Queue}}", []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        cloud.creates(template).describes("CREATE_COMPLETE")
+
+    if before == "ROLLBACK_COMPLETE":
+        cloud.describes(*[before] * 4).deletes().describes(None)
+    else:
+        cloud.describes(before, None, None)
+    assert cloud.apply(template, sleep) == "created"
+    assert slept == [60]
+    assert len(cloud.said) == 1
+    assert "SQS" in cloud.said[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "kind"), [("ROLLBACK_COMPLETE", "AWS::SQS::QueuePolicy"), (None, "AWS::SQS::Queue")]
+)
+def test_a_stack_waits_for_no_names_where_no_queue_was_deleted(cloud: Cloud, before: str | None, kind: str) -> None:
+    template = f"Resources: {{Letters: {{Type: {kind}}}}}"
+    if before:
+        cloud.describes(*[before] * 4).deletes()
+    cloud.describes(*[None] * (1 if before else 2)).creates(template).describes("CREATE_COMPLETE")
+    assert cloud.apply(template) == "created"
+    assert cloud.said == []
 
 
 def test_a_failure_names_each_resource_and_its_reason(cloud: Cloud) -> None:
