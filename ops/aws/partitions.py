@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from ops.config.loader import StageConfig
+from functools import cache
+
+import botocore
+from botocore.session import Session
+
+from ops.config.loader import LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.naming import AwsLocation
+from ops.service_descriptions import sharing_descriptions
 
 WITHOUT_FUNCTION_URLS = frozenset(
     (
@@ -27,8 +33,16 @@ def refuse_unavailable(config: StageConfig, where: AwsLocation) -> None:
             mistakes.append(f"AWS has no function URLs there: take {key} out of the stage")
     if where.partition == "aws-cn" and stage.xray:
         mistakes.append("AWS in China has no X-Ray with Lambda: take xray out of the stage")
-    if where.partition == "aws-cn" and stage.uses("email"):
-        # https://docs.aws.amazon.com/general/latest/gr/ses.html lists the regions that have SES.
-        mistakes.append("AWS in China has no SES: use another kind of channel than email in the stage")
+    for wanted, taken in ((stage.uses("email"), "channels of kind email"), (bool(stage.autoreplies), "autoreply")):
+        if wanted and stage.name != LOCAL and not _has_ses(where):
+            mistakes.append(
+                f"AWS has no SES there, as botocore {botocore.__version__} knows it: take {taken} out of the stage, or"
+                " deploy it to a region of https://docs.aws.amazon.com/general/latest/gr/ses.html"
+            )
     if mistakes:
         raise OpsError("\n".join(f"stage {stage.name} in {where.region}: {mistake}" for mistake in mistakes))
+
+
+@cache
+def _has_ses(where: AwsLocation) -> bool:
+    return where.region in sharing_descriptions(Session()).get_available_regions("sesv2", where.partition)

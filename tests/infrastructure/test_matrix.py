@@ -201,11 +201,17 @@ def test_an_api_has_the_domain_of_its_partition(where: AwsLocation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "urls"),
-    [*zip(PLACES, (True, False, False), strict=True), (AwsLocation("aws", "eu-central-2", ACCOUNT), False)],
-    ids=[*PARTITIONS, "eu-central-2"],
+    ("where", "urls", "ses"),
+    [
+        *zip(PLACES, (True, False, False), (True, True, False), strict=True),
+        (AwsLocation("aws", "eu-central-2", ACCOUNT), False, True),
+        (AwsLocation("aws", "mx-central-1", ACCOUNT), True, False),
+    ],
+    ids=[*PARTITIONS, "eu-central-2", "mx-central-1"],
 )
-def test_what_a_partition_or_region_lacks_is_said_before_anything_is_deployed(where: AwsLocation, urls: bool) -> None:
+def test_what_a_partition_or_region_lacks_is_said_before_anything_is_deployed(
+    where: AwsLocation, urls: bool, ses: bool
+) -> None:
     for it, config in stages().items():
         message = ""
         try:
@@ -216,7 +222,13 @@ def test_what_a_partition_or_region_lacks_is_said_before_anything_is_deployed(wh
         wants_url = bool(it.on & {"function_url", "files"})  # With files there is an inbox in the pocket.
         assert ("function URLs" in message) == (wants_url and not urls)
         assert ("X-Ray" in message) == (where.partition == "aws-cn" and "xray" in it.on)
-        assert ("SES" in message) == (where.partition == "aws-cn" and it.channels in ("email", "all"))
+        assert ("take channels of kind email" in message) == (not ses and it.channels in ("email", "all"))
+        assert ("take autoreply" in message) == (not ses and "captcha_and_autoreply" in it.on)
+
+
+def test_the_local_aws_has_ses_whatever_its_region(tmp_path: Path) -> None:
+    config = Configuration("email", frozenset({"captcha_and_autoreply"})).load(tmp_path)["local"]
+    refuse_unavailable(config, AwsLocation("aws", "mx-central-1", ACCOUNT))
 
 
 def test_each_region_without_function_urls_is_one_of_aws() -> None:
