@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from botocore.session import Session
+
 from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import api_domain, chalice_state
 from ops.generate.render import API_STAGE
 from ops.naming import AwsLocation, logical
+from ops.service_descriptions import sharing_descriptions
 from ops.templates import function_urls
-
-_DOMAIN = {"aws-cn": "amazonaws.com.cn"}
 
 
 def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]:
@@ -65,5 +66,6 @@ def _base(account: Account, api: str) -> str:
 
 def rest_api(where: AwsLocation, api: str) -> str:
     """The address of a REST API: https://docs.aws.amazon.com/general/latest/gr/apigateway.html"""
-    domain = _DOMAIN.get(where.partition, "amazonaws.com")
+    partitions = sharing_descriptions(Session()).get_data("partitions")["partitions"]
+    domain = next(each["outputs"]["dnsSuffix"] for each in partitions if each["id"] == where.partition)
     return f"https://{api}.execute-api.{where.region}.{domain}/{API_STAGE}"

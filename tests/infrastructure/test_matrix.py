@@ -34,7 +34,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ACCOUNT = "123456789012"
 PLACES = [
     AwsLocation(*place, ACCOUNT)
-    for place in (("aws", "eu-central-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1"))
+    for place in (
+        ("aws", "eu-central-1"),
+        ("aws-us-gov", "us-gov-west-1"),
+        ("aws-cn", "cn-north-1"),
+        ("aws-eusc", "eusc-de-east-1"),
+    )
 ]
 PARTITIONS = [where.partition for where in PLACES]
 
@@ -195,15 +200,19 @@ def dns_suffix(where: AwsLocation) -> str:
     return next(str(each["outputs"]["dnsSuffix"]) for each in found if each["id"] == where.partition)
 
 
-@pytest.mark.parametrize("where", PLACES, ids=PARTITIONS)
-def test_an_api_has_the_domain_of_its_partition(where: AwsLocation) -> None:
-    assert stage_addresses.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{dns_suffix(where)}/api"
+@pytest.mark.parametrize(
+    ("where", "domain"),
+    [*zip(PLACES, ("amazonaws.com", "amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"), strict=True)],
+    ids=PARTITIONS,
+)
+def test_an_api_has_the_domain_of_its_partition(where: AwsLocation, domain: str) -> None:
+    assert stage_addresses.rest_api(where, "abc") == f"https://abc.execute-api.{where.region}.{domain}/api"
 
 
 @pytest.mark.parametrize(
     ("where", "urls", "ses"),
     [
-        *zip(PLACES, (True, False, False), (True, True, False), strict=True),
+        *zip(PLACES, (True, False, False, True), (True, True, False, True), strict=True),
         (AwsLocation("aws", "eu-central-2", ACCOUNT), False, True),
         (AwsLocation("aws", "mx-central-1", ACCOUNT), True, False),
     ],
@@ -255,4 +264,4 @@ def test_a_policy_is_the_same_in_every_partition_but_for_its_name() -> None:
             for text, name in policies(where).items()
         }
 
-    assert unnamed(PLACES[0]) == unnamed(PLACES[1]) == unnamed(PLACES[2])
+    assert all(unnamed(where) == unnamed(PLACES[0]) for where in PLACES[1:])
