@@ -57,7 +57,6 @@ class MessageTable:
         self._table = ItemTable(dynamodb, stage.table)
         self._due_index = stage.due_index
         self._stage = stage
-        self._give_up_seconds = stage.retry_times.give_up_seconds
 
     def add(self, message: Message, record: Record) -> Record | None:
         """Store a new message; if it is already stored, change nothing and return its record."""
@@ -68,8 +67,8 @@ class MessageTable:
         now = int(self._clock())
         verdict = record.verdict
         days = PUBLICATION_DAYS if verdict.rejection else self._stage.retention_days(message.site) or RETENTION_DAYS
-        # Keep a message that waited in a queue for long until it can't be delivered any more.
-        expires_at = max(message.received_at + days * DAY, now + self._give_up_seconds)
+        # A message may have waited in a queue for long.
+        expires_at = max(message.received_at + days * DAY, settled_by(now, self._stage))
         item: dict[str, object] = {
             "id": message.id,
             "site": message.site,
@@ -205,6 +204,12 @@ class MessageTable:
                 Limit=most,
             )
         return [DueMessage(item["id"], item.get("site", "")) for item in map(from_item, page["Items"])]
+
+
+def settled_by(at: int, stage: Stage) -> int:
+    """Until when to keep a message that is tried from ``at`` on: a day longer than it is tried, as the run that gives
+    it up, and tells the owner, comes later."""
+    return at + stage.retry_times.give_up_seconds + DAY
 
 
 def fields_key(message_id: str) -> str:

@@ -11,8 +11,10 @@ from chalicelib.adapters.message_table import (
     DUE,
     MessageTable,
     delivery_fields,
+    fields_key,
     history_line,
     read_delivery,
+    settled_by,
 )
 from chalicelib.logic.replay import ReplayUpdate
 from chalicelib.logic.stored_messages import Marked, OwnerMark
@@ -30,6 +32,7 @@ class ReplayTable:
     def __init__(self, dynamodb: DynamoDBClient, stage: Stage) -> None:
         self._table = ItemTable(dynamodb, stage.table)
         self._messages = MessageTable(dynamodb, stage)
+        self._stage = stage
 
     def find_record(self, message_id: str) -> Record | None:
         """A message's record."""
@@ -39,10 +42,11 @@ class ReplayTable:
         """Write the whole change; return False, and change nothing, when the item was changed in between.
 
         The client repeats a write whose answer was lost, and the repetition fails on the first one's success. So an
-        item that already holds the change counts as written.
+        item that already holds the change counts as written. Raises LookupError where nothing is left to deliver.
         """
         if not update.before:
             return self._let_go(message_id, update)
+        self._keep_until_settled(message_id, settled_by(update.at, self._stage))
         sets = ["due = :due", "due_at = :due_at", "replayed_at = :at"]
         conditions = ["held = :held" if update.hold_reason else "attribute_not_exists(held)", "attribute_exists(id)"]
         names = {f"#{name}": name for name in COMPARED_FIELDS}
@@ -76,6 +80,18 @@ class ReplayTable:
             channel in deliveries and read_delivery(deliveries[channel]) == after
             for channel, after in update.after.items()
         )
+
+    def _keep_until_settled(self, message_id: str, until: int) -> None:
+        """Let nothing that is tried again expire before; what is kept for longer stays so.
+
+        Before the message becomes due, and the record last: where a write fails, it is kept for longer, never lost.
+        """
+        for key in (fields_key(message_id), message_id):
+            update = self._table.update(
+                key, "SET expires_at = :until", {":until": until}, condition="expires_at < :until"
+            )
+            if not update.done and not update.item:
+                raise LookupError(message_id)
 
     def _let_go(self, message_id: str, update: ReplayUpdate) -> bool:
         """Take the hold away where there is no channel to try."""

@@ -166,7 +166,7 @@ def there() -> LocalTable:
     [
         ("default", NOW, NOW + 30 * DAY),
         ("gone", NOW, NOW + 365 * DAY),  # Of a site that has left the configuration.
-        ("default", NOW - 40 * DAY, NOW + 72 * 3600),  # It lay in a queue for longer than it is kept.
+        ("default", NOW - 40 * DAY, NOW + 72 * 3600 + DAY),  # It lay in a queue for longer than it is kept.
     ],
 )
 def test_a_message_expires_by_its_sites_retention_and_not_before_it_can_be_delivered(
