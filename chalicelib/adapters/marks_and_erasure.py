@@ -42,8 +42,8 @@ class MarkTable:
     def erase(self, message: StoredMessage) -> None:
         """Delete a message's items, and so what the indexes hold of it, and the record of its content's hash.
 
-        As long as the record is there, an erasure that was interrupted can be repeated: only the fields are deleted
-        once more after it, as an event that came late may have written them between the two.
+        As long as the record is there, an erasure that was interrupted can be repeated: only what hangs on it is
+        deleted once more after it, as an event that came late, or ``examine``, may have written it between the two.
         """
         listed = message.listed
         # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
@@ -51,19 +51,20 @@ class MarkTable:
         if self._table.read(hashed).get("message_id") == listed.id:
             self._table.delete(hashed)
         self.erase_fields(listed.id)
-        if message.files:
-            from chalicelib.logic.message_files import facts_key
-
-            self._table.delete(facts_key(listed.id))
         self._table.delete(listed.id)
         self.erase_fields(listed.id)
 
     def erase_fields(self, message_id: str) -> bool:
-        """Delete what the visitor wrote; return whether it was there.
+        """Delete what the visitor wrote, and what is known of the files; return whether any of it was there.
 
         It may be there without a record: a run that was killed after the first of its two writes leaves it so.
         """
-        return bool(self._table.delete(fields_key(message_id), returns="ALL_OLD"))
+        # Loaded here alone: few functions erase.
+        from chalicelib.logic.message_files import facts_key
+
+        keys = (fields_key(message_id), facts_key(message_id))
+        deleted = [self._table.delete(key, returns="ALL_OLD") for key in keys]
+        return any(deleted)
 
 
 MARKS_SET = "marks = list_append(if_not_exists(marks, :none), :marks)"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from chalicelib.adapters.file_examinations import ExaminationTable
 from chalicelib.adapters.marks_and_erasure import MarkTable
 from chalicelib.adapters.message_table import MessageTable, fields_key
 from chalicelib.adapters.recent_activity import RecentTable
@@ -16,6 +18,7 @@ from chalicelib.logic import replay
 from chalicelib.logic.delivery import deliver, deliver_again
 from chalicelib.logic.delivery_types import Action, Delivery, Invocation, Record, State
 from chalicelib.logic.duplicates import content_hash
+from chalicelib.logic.message_files import FileFacts, facts_key
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import StepKind, recorded
@@ -142,9 +145,46 @@ def test_what_an_event_that_came_late_wrote_while_its_message_was_erased_is_eras
     assert (late, table.items()) == ([], {})
 
 
-def test_what_a_killed_run_left_without_a_record_is_erased_by_its_id(table: Any) -> None:
+@pytest.mark.parametrize("step", range(7))
+@pytest.mark.parametrize("erasure_first", [True, False])
+def test_what_examine_finds_out_while_its_message_is_erased_does_not_stay(
+    table: Any, step: int, erasure_first: bool
+) -> None:
+    erased, position = stored(table), FileFacts("image", "image/jpeg", exif={"latitude": "48.1", "longitude": "11.5"})
+
+    def erase() -> None:
+        MarkTable(table, STAGE.table).erase(erased)
+
+    def examine() -> None:
+        ExaminationTable(table, STAGE.table).record(facts_key("id-1"), "file1", position, NOW + 99, of_message=True)
+
+    first, *between = (erase, examine) if erasure_first else (examine, erase)
+    calls = iter(range(99))
+
+    def amid(operation: str, request: dict[str, Any]) -> None:
+        if next(calls) == step and between:
+            between.pop()()
+
+    table.before_call = amid
+    first()
+    for late in between:
+        late()
+    assert table.items() == {}
+
+
+def test_what_examine_finds_out_of_a_message_stays_with_it_and_of_what_others_bring_without_one(table: Any) -> None:
+    for item, of_message in ((facts_key("id-1"), True), (facts_key("incoming/a.jpg"), False)):
+        ExaminationTable(table, STAGE.table).record(item, "file1", FileFacts("pdf"), NOW + 99, of_message=of_message)
+        assert item in table.items()
+
+
+@pytest.mark.parametrize("left", [[fields_key], [facts_key], [fields_key, facts_key]])
+def test_what_a_killed_run_left_without_a_record_is_erased_by_its_id(
+    table: Any, left: list[Callable[[str], str]]
+) -> None:
     before = table.items()
-    table.put_item(TableName=STAGE.table, Item={"id": {"S": fields_key("killed")}})
+    for key_of in left:
+        table.put_item(TableName=STAGE.table, Item={"id": {"S": key_of("killed")}})
     assert [MarkTable(table, STAGE.table).erase_fields("killed") for _ in range(2)] == [True, False]
     assert table.items() == before
 

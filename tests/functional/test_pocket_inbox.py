@@ -228,7 +228,8 @@ def test_an_image_is_shown_to_who_gets_the_sites_messages(
     with_file = replace(message, id=message_id, site=site, files=(ref,))
     delivery = Delivery(State.DELIVERED, 1)
     container.messages.add(with_file, Record("run", {"phone": delivery}, NOTHING_FOUND, 0))
-    container.examinations.record(facts_key(message_id), "file1", FileFacts("image", "image/jpeg"), NOW + 1000)
+    facts = FileFacts("image", "image/jpeg")
+    container.examinations.record(facts_key(message_id), "file1", facts, NOW + 1000, of_message=True)
     container.__dict__["_file_bucket"] = Bucket()
     assert browser.asks("GET", f"file?id={message_id}&number=1")["statusCode"] == 403, "without a session"
     browser.opens(address(message))
