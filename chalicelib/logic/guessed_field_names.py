@@ -94,6 +94,8 @@ _IDENTIFIER = re.compile(r"[\w:./~+=|✓-]*")
 """A token or a number. What a person writes has a space."""
 MAX_BUTTON = 60
 """Characters of a button's own text."""
+MAX_GUESSED = 200
+"""Characters of a name that is guessed. No form's are longer; a stranger's may be as long as the body."""
 
 
 def is_button_or_token(name: str, text: str) -> bool:
@@ -101,6 +103,8 @@ def is_button_or_token(name: str, text: str) -> bool:
 
     What may have been typed by a person is not: there the value decides.
     """
+    if len(name) > MAX_GUESSED:
+        return False
     plain = name.strip().lower()
     if plain == "action":
         return _ACTION.fullmatch(text.strip()) is not None
@@ -118,15 +122,18 @@ def is_button_or_token(name: str, text: str) -> bool:
 
 def guess_field(name: str) -> tuple[str, int] | None:
     """The field that a name stands for, and how uncertainly (0 is the surest); None for a name that means none."""
+    if len(name) > MAX_GUESSED:
+        return None
     words = [_plain(word) for word in _words(name)]
     # What Drupal and others put behind a name: message[0][value], email_field.
     while len(words) > 1 and words[-1] in ("value", "field", "input", "required"):
         words.pop()
-    for start in range(len(words)):
-        known = _TABLE.get("".join(words[start:]))
-        if known and all(word in _QUALIFIERS for word in words[:start]):
+    for start, word in enumerate(words):
+        if known := _TABLE.get("".join(words[start:])):
             # text-1 and the like are numbered by a program that knows nothing of what is in them.
             return known if known[1] < 2 or not any(map(str.isdigit, name)) else None
+        if word not in _QUALIFIERS:
+            return None
     return None
 
 

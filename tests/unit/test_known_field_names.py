@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.logic.guessed_field_names import MAX_GUESSED, guess_field
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Meaning, Role, meaning_of
 
 PHRASES = {
@@ -68,6 +69,16 @@ def test_a_field_and_any_other_name_is_a_part_of_the_message_under_that_name(nam
 )
 def test_an_undocumented_name_means_what_it_says_and_a_forms_machinery_nothing(name: str, meaning: Meaning) -> None:
     assert meaning_of(name) == meaning
+
+
+@pytest.mark.parametrize(
+    ("end", "meaning"), [("message", Meaning(Role.FIELD, "message")), ("submit", Meaning(Role.SETTING))]
+)
+def test_a_name_that_is_longer_than_any_forms_is_not_guessed(end: str, meaning: Meaning) -> None:
+    name = end.rjust(MAX_GUESSED, "-")
+    assert meaning_of(name) == meaning
+    assert meaning_of(f"-{name}") == Meaning(Role.FIELD, f"-{name}")
+    assert guess_field(f"-{name}") is None
 
 
 def test_only_parts_of_the_message_have_a_name_of_their_own() -> None:
