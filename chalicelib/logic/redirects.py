@@ -10,6 +10,9 @@ from chalicelib.settings import Site
 
 MAX_WANTED = 2000
 """Most characters of a ``_next`` that is followed."""
+_MAX_ENCODED = 8000
+"""Most of them encoded, where one may become twelve. API Gateway takes 10,240 bytes of headers:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _KEPT = "/%:@!$&'()*+,;=~"
 """What stays as it is in a path (RFC 3986, 3.3), and what is encoded already."""
@@ -23,10 +26,12 @@ def next_page(site: Site, wanted: str, page: str = "") -> str:
     completed, and characters beyond ASCII are encoded. ``page`` is where the form is, as far as the browser names
     it. What browsers read in two ways is not followed: https://url.spec.whatwg.org/#concept-basic-url-parser
     """
+    if len(wanted) > MAX_WANTED:
+        return site.thanks
     if belongs_to_site(site, origin_of(wanted)):
         return _BARE_PERCENT.sub("%25", wanted)
     wanted = wanted.strip()
-    if not wanted or len(wanted) > MAX_WANTED or not wanted.isprintable() or "\\" in wanted:
+    if not wanted or not wanted.isprintable() or "\\" in wanted:
         return site.thanks
     bare = wanted.removeprefix("//")
     host = re.split(r"[/?#]", bare, maxsplit=1)[0].lower()
@@ -41,7 +46,7 @@ def next_page(site: Site, wanted: str, page: str = "") -> str:
         url = _encoded(wanted)
     except ValueError:
         return site.thanks
-    return url if belongs_to_site(site, origin_of(url)) else site.thanks
+    return url if len(url) <= _MAX_ENCODED and belongs_to_site(site, origin_of(url)) else site.thanks
 
 
 def _encoded(url: str) -> str:

@@ -104,6 +104,14 @@ def test_a_form_may_lead_to_the_sites_own_pages(wanted: str) -> None:
 def test_an_address_is_followed_up_to_a_length(length: int, followed: bool) -> None:
     wanted = "/".ljust(length, "a")
     assert next_page(SITE, wanted) == (f"{OWN}{wanted}" if followed else SITE.thanks)
+    absolute = f"{OWN}/".ljust(length, "a")
+    assert next_page(SITE, absolute) == (absolute if followed else SITE.thanks)
+
+
+def test_an_address_always_fits_into_a_header_of_the_gateway() -> None:
+    for letter in ("%", "ö", "\N{ROCKET}"):
+        for start in ("/", f"{OWN}/"):
+            assert len(next_page(SITE, start.ljust(MAX_WANTED, letter))) < 10_000, (letter, start)
 
 
 def test_a_host_beyond_ascii_keeps_its_port() -> None:
