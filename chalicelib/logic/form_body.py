@@ -253,12 +253,13 @@ def _declared_codec(raw: Raw) -> str:
 
 def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: Uploads | None) -> Pairs:
     # Loaded here alone: most forms are urlencoded, and a cold start should not pay for the others.
-    from multipart import MultipartError, MultipartParser, ParserLimitReached
+    from multipart import MultipartError, MultipartParser
 
     if not _BOUNDARY.fullmatch(boundary):
         raise _malformed("no_boundary")
     raw: Raw = []
     wrong: list[Problem] = []
+    most_parts = limits.field_count + (uploads.max_files if uploads else 0)
     try:
         parser = MultipartParser(
             BytesIO(body),
@@ -266,13 +267,16 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
             # Names are given back as the bytes that came: their charset may stand in a part that comes later.
             charset="latin-1",
             strict=True,
-            part_limit=limits.field_count + (uploads.max_files if uploads else 0),
+            # One more than is read: the parser's own error is the same for a header that is too long.
+            part_limit=most_parts + 1,
             # Nothing is ever written to the disk.
             spool_limit=len(body),
             memory_limit=len(body),
             disk_limit=0,
         )
-        for part in parser:
+        for number, part in enumerate(parser):
+            if number == most_parts:
+                raise _too_many()
             name, content_type = part.name.encode("latin-1"), part.headers.get("Content-Type", "")
             shown_name = name.decode("utf-8", "replace")
             if part.filename is not None:
@@ -290,8 +294,6 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
                 continue
             raw.append((name, part.raw.decode(own) if own else part.raw))
         pairs = _decoded(raw, codec or _declared_codec(raw))
-    except ParserLimitReached:
-        raise _too_many() from None
     except (MultipartError, UnicodeDecodeError):
         raise _malformed("not_multipart") from None
     if uploads and uploads.too_big_field:
