@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import codecs
 import json
 import re
@@ -279,22 +280,23 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
                 raise _too_many()
             name, content_type = part.name.encode("latin-1"), part.headers.get("Content-Type", "")
             shown_name = name.decode("utf-8", "replace")
+            content = _transfer_decoded(part.raw, part.headers.get("Content-Transfer-Encoding", ""))
             if part.filename is not None:
                 if uploads:
                     filename = part.filename.encode("latin-1").decode("utf-8", "replace")
-                    if problem := uploads.add(shown_name, filename, content_type, part.raw):
+                    if problem := uploads.add(shown_name, filename, content_type, content):
                         wrong.append(problem)
                 # A browser sends a file field that was left empty as a part without a name and without content.
-                elif part.filename or part.size:
+                elif part.filename or content:
                     wrong.append(Problem("NO_FILE_UPLOADS", shown_name))
                 continue
             own = _codec(parse_media_type(content_type)[1].get("charset"))
             if own is None:
                 wrong.append(Problem("unsupported_charset", shown_name))
                 continue
-            raw.append((name, part.raw.decode(own) if own else part.raw))
+            raw.append((name, content.decode(own) if own else content))
         pairs = _decoded(raw, codec or _declared_codec(raw))
-    except (MultipartError, UnicodeDecodeError):
+    except (MultipartError, UnicodeDecodeError, binascii.Error):
         raise _malformed("not_multipart") from None
     if uploads and uploads.too_big_field:
         most = uploads.max_megabytes
@@ -304,3 +306,18 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
     if wrong:
         raise SubmissionError(422, "invalid", *wrong, pairs=pairs)
     return pairs
+
+
+def _transfer_decoded(content: bytes, encoding: str) -> bytes:
+    """A part's content as it was before mail's encoding, which some programs still apply (RFC 7578, 4.7).
+
+    Raises :class:`binascii.Error` for what is not in it, and :class:`SubmissionError` for an unknown encoding.
+    """
+    match encoding.strip().lower():
+        case "" | "7bit" | "8bit" | "binary":
+            return content
+        case "base64":
+            return binascii.a2b_base64(content.translate(None, b" \t\r\n"), strict_mode=True)
+        case "quoted-printable":
+            return binascii.a2b_qp(content)
+    raise _malformed("not_multipart")

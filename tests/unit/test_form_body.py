@@ -12,6 +12,8 @@ import pytest
 from chalicelib.errors import SubmissionError
 from chalicelib.logic.charsets import codec_of
 from chalicelib.logic.form_body import FORM, JSON, MULTIPART, Pairs, parse_media_type, read
+from chalicelib.logic.uploads import Uploads
+from chalicelib.settings import FileRules
 from tests.fakes import LIMITS
 from tests.rehearsal import amount
 
@@ -213,6 +215,33 @@ def test_a_part_in_a_charset_that_forms_are_not_sent_in_is_422_and_named_after_i
     error = refused(MULTIPART_HEADER, multipart(part("name", b"Ada"), unknown, part("email", b"a@example.com")))
     assert said(error) == (422, "invalid", [("message", "unsupported_charset")])
     assert error.pairs == [("name", "Ada"), ("email", "a@example.com")]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        *((plain, "Grüße =3D".encode()) for plain in ("7bit", "8bit", "Binary", "")),
+        *(("base64", b"R3LDvMOfZSA9M0Q="), (" Base64", b"R3LDvMOf\r\nZSA9M0Q=\r\n")),
+        ("Quoted-Printable", b"Gr=C3=BC=\r\n=C3=9Fe =3D3D"),
+    ],
+)
+def test_a_part_in_an_encoding_of_mail_is_decoded(encoding: str, content: bytes) -> None:
+    headers = f"Content-Transfer-Encoding: {encoding}\r\n"
+    assert read(MULTIPART_HEADER, multipart(part("message", content, headers=headers)), LIMITS) == [
+        ("message", "Grüße =3D")
+    ]
+    uploads = Uploads(FileRules(1, 1000, ("pdf",), False))
+    file = part("cv", content, '; filename="cv.pdf"', headers)
+    read(MULTIPART_HEADER, multipart(file), LIMITS, uploads)
+    assert [upload.content for upload in uploads.files] == ["Grüße =3D".encode()]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"), [("base64", b"SGVsbG8"), ("base64", b"SGVs!bG8="), ("uuencode", b"Hi"), ("x-own", b"Hi")]
+)
+def test_a_part_in_no_encoding_of_mail_is_400(encoding: str, content: bytes) -> None:
+    body = multipart(part("message", content, headers=f"Content-Transfer-Encoding: {encoding}\r\n"))
+    assert said(refused(MULTIPART_HEADER, body)) == malformed("not_multipart")
 
 
 WORLD = [
