@@ -17,7 +17,7 @@ def validate(submission: Submission, site: Site, limits: Limits, *, accepts_any_
     """
     problems: list[Problem] = []
     for name in site.required:
-        if not submission.fields.get(name, "").strip():
+        if not is_filled(submission.fields.get(name, "")):
             code = "REQUIRED_FIELD_EMPTY" if name in submission.fields else "REQUIRED_FIELD_MISSING"
             problems.append(Problem(code, submission.sent_as.get(name, name)))
     for name, text in submission.fields.items():
@@ -28,6 +28,19 @@ def validate(submission: Submission, site: Site, limits: Limits, *, accepts_any_
             problems.append(problem)
     if problems:
         raise SubmissionError(422, "invalid", *problems)
+
+
+_UNSEEN = (
+    r"\s\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Spaces, Braille's too, and what Unicode has no glyph for: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
+What it does not know yet, such as a new emoji, and an accent on nothing are seen."""
+
+
+def is_filled(text: str) -> bool:
+    """Whether anybody sees anything in a text."""
+    return bool(text.strip()) and (text.isascii() or re.search(f"[^{_UNSEEN}]", text) is not None)
 
 
 def _find_problem(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:

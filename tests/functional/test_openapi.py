@@ -198,7 +198,7 @@ def test_what_is_made_of_the_document_is_answered_as_the_document_says(
         with override_container(FakeContainer(local, topic=topic)):
             status = fuzzing.call(case, API, session, accept).status_code
         assert len(topic.published) == (1 if status in (200, 202, 303) else 0)
-        if not fuzzing.has_too_many_fields(case.body):
+        if not fuzzing.refused_all_the_same(case.body):
             statuses[status] += 1
 
     fuzzing.run(fuzzing.described(document)["/contact"]["POST"], mode, examples, send)

@@ -185,7 +185,10 @@ def test_space_around_a_message_stays() -> None:
 # What is required
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t", "\n\n", "\u00a0", "\u2003"])
+UNSEEN = ("\u200b\u2060", "\u00a0\u3164", "\u2800\ufeff", "\u200d\ufe0f", "\u034f \u17b4", "\U000e0020\U000e0100")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", "\n\n", "\u00a0", "\u2003", *UNSEEN])
 @pytest.mark.parametrize("name", [*KNOWN_FIELDS, "phone", "Any other"])
 def test_a_required_field_that_is_blank_is_empty(name: str, blank: str) -> None:
     assert (name, "REQUIRED_FIELD_EMPTY") in named(refused([(name, blank)], site(required=(name,))))
@@ -196,6 +199,27 @@ def test_a_required_field_that_is_not_there_is_missing(name: str) -> None:
     others = [(other, "a@example.com") for other in [*KNOWN_FIELDS, "mobile"] if other != name]
     for pairs in (others, []):
         assert named(refused(pairs, site(required=(name,)))) == [(name, "REQUIRED_FIELD_MISSING")]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        *("👍", "👩🏽\u200d🚀", "❤\ufe0f", "1\ufe0f\u20e3", "🇩🇪", "🏴\U000e0067\U000e0062\U000e007f", "\u200b."),
+        *(
+            "\u00a0\u0301",
+            "न\u093f",
+            "e\u0301",
+            "한",
+            "\u1112\u1161\u11ab",
+            "می\u200cخواهم",
+            "\u0600",
+            "\ue000",
+            "\U0001faea",
+        ),
+    ],
+)
+def test_a_text_in_which_anything_is_seen_is_filled(seen: str) -> None:
+    assert accepted([("message", seen)], site(required=("message",))) == {"message": seen}
 
 
 def test_what_is_required_may_come_under_another_name_and_is_named_as_it_was_sent() -> None:
