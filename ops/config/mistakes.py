@@ -25,12 +25,18 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 
 def decoded(data: bytes, file: str) -> str:
-    """The text of a file; raises :class:`OpsError` for a file that is not plain UTF-8."""
+    """The text of a file; raises :class:`OpsError` for a file that is not plain UTF-8, or has line ends of old Macs."""
     for mark, name in ((codecs.BOM_UTF8, "UTF-8"), (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16")):
         if data.startswith(mark):
             raise OpsError(
                 f"{file} is not valid TOML: it begins with a byte-order mark ({name}); save it as UTF-8 without BOM"
             )
+    if found := re.search(rb"\r(?!\n)", data):
+        line = data.count(b"\n", 0, found.start()) + 1
+        raise OpsError(
+            f"{file} is not valid TOML, line {line}: a line end that is CR alone; "
+            "save it with line ends of Unix (LF) or Windows (CRLF)"
+        )
     try:
         return data.decode()
     except UnicodeDecodeError as error:

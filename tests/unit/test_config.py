@@ -1085,6 +1085,8 @@ def test_a_list_that_is_never_closed_and_a_value_that_looks_like_a_secret(folder
         (GOOD.encode("utf-8-sig"), "it begins with a byte-order mark (UTF-8); save it as UTF-8 without BOM"),
         (GOOD.encode("utf-16"), "it begins with a byte-order mark (UTF-16); save it as UTF-8 without BOM"),
         (b'version = "\xff"', "line 1: a character that is not UTF-8"),
+        (GOOD.replace("\n", "\r").encode(), "line 1: a line end that is CR alone; save it with line ends of Unix (LF)"),
+        (b"version = 1\r\n\r", "line 2: a line end that is CR alone"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
