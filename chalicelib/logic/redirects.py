@@ -11,8 +11,8 @@ from chalicelib.settings import Site
 MAX_WANTED = 2000
 """Most characters of a ``_next`` that is followed."""
 _MAX_ENCODED = 8000
-"""Most of them encoded, where one may become twelve. API Gateway takes 10,240 bytes of headers:
-https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
+"""Most of them encoded, where one may become twelve. Of a request API Gateway takes 10,240 bytes of headers, and of an
+answer it names no limit: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _KEPT = "/%:@!$&'()*+,;=~"
 """What stays as it is in a path (RFC 3986, 3.3), and what is encoded already."""
