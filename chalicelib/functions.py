@@ -65,10 +65,7 @@ def _notifier(kind: ChannelKind) -> FunctionSpec:
         grants=(
             *((reads,) if kind.secrets else ()),
             *((attaches,) if kind.attachment_limits else ()),
-            *(
-                Grant(each.sid, each.actions, Resource[each.on], each.why, wildcard=each.wildcard)
-                for each in kind.permissions
-            ),
+            *(Grant(each.sid, each.actions, Resource[each.on], each.why) for each in kind.permissions),
         ),
         channel=kind.kind,
     )
@@ -249,13 +246,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         grants=(
             Grant("ReadAnswered", ("dynamodb:GetItem",), Resource.TABLE, "read the message to answer"),
             Grant("AnswerOnce", ("dynamodb:UpdateItem",), Resource.TABLE, "answer once, and within the budgets"),
-            Grant(
-                "SendAnswers",
-                ("ses:SendEmail",),
-                Resource.AUTOREPLY,
-                "answer visitors",
-                wildcard="an identity may have a default configuration set of any name",
-            ),
+            Grant("SendAnswers", ("ses:SendEmail",), Resource.AUTOREPLY, "answer visitors"),
         ),
         needed=lambda stage: bool(stage.autoreplies),
     ),

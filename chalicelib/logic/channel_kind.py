@@ -162,8 +162,6 @@ class Permission(NamedTuple):
     actions: tuple[str, ...]
     on: str
     why: str
-    wildcard: str = ""
-    """Why a resource has a wildcard."""
 
 
 @dataclass(frozen=True, slots=True)

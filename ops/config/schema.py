@@ -230,8 +230,8 @@ class SiteTable(Table):
     """Names of fields, of your own as well."""
     retention_days: int = Field(default=365, ge=1, le=_DAYS)
     """No less than `give_up_hours`. Then DynamoDB deletes the message, [within a few
-    days](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html), but no sooner than a day after
-    `give_up_hours`, which a replay begins anew. Stored messages keep theirs."""
+    days](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html); one that is still tried, a day
+    after it is given up. A change applies to messages that come after it."""
     once_minutes: int = Field(default=10, ge=0, le=1440)
     """The same content within this time [rings once](spam.md#the-same-message-twice); 0 for whenever it comes."""
     spam: SpamTable = SpamTable()

@@ -200,7 +200,6 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
             Step("data", f"stack {names[2]}: table, dead letters", lambda: _delete_data(deployment, data)),
         ]
         run_steps(steps, deployment.report, _advice(deployment, "destroy"))
-        lock.delete(account.ssm, stage)
 
 
 @contextmanager
@@ -209,7 +208,8 @@ def _exclusively(deployment: Deployment, command: str) -> Iterator[None]:
     where = deployment.account.where
     account_guard.confirm(deployment.root, deployment.config, where)
     deployment.report(f"Stage {deployment.stage.name} in account {where.account}, {where.region}")
-    with _interrupt_on_sigterm(), lock.held(deployment.account.ssm, deployment.stage, command, deployment.report):
+    ssm, stage, report = deployment.account.ssm, deployment.stage, deployment.report
+    with _interrupt_on_sigterm(), lock.held(ssm, stage, command, report, deleted_at_end=command == "destroy"):
         yield
 
 

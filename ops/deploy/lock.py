@@ -3,6 +3,9 @@
 The parameter says which process holds the lock, and since when, or is :data:`FREE`. A process that was killed can't
 release it. The next run on the same machine sees that the process is gone and takes the lock over; from another machine
 a person must unlock the stage.
+
+Parameter Store writes without a condition, but numbers the versions. So who takes the lock writes down which version
+it found. It holds the lock if its own is the next; otherwise another was first, and what it wrote counts for nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +47,8 @@ class Holder:
     """UTC, to the second."""
     machine: str = ""
     """The id of the machine, as several may have the same host name; empty where it is unknown."""
+    after: int = 0
+    """The version of the parameter that it found; 0 for none."""
 
     @classmethod
     def here(cls, command: str) -> Holder:
@@ -103,13 +108,24 @@ def held(
     command: str,
     report: Callable[[str], None],
     is_running: Callable[[int], bool] = is_running,
+    *,
+    deleted_at_end: bool = False,
 ) -> Iterator[None]:
-    """Hold the stage's lock; raises :class:`OpsError` with its holder where another process has it."""
+    """Hold the stage's lock; raises :class:`OpsError` with its holder where another process has it.
+
+    With ``deleted_at_end`` it is deleted if the work succeeds, with the last of the stage.
+    """
     me = Holder.here(command)
     _take(ssm, stage, me, report, is_running)
     try:
         yield
-    finally:
+    except BaseException:
+        release(ssm, stage, me)
+        raise
+    if deleted_at_end:
+        with ignoring_aws_error("ParameterNotFound"):
+            ssm.delete_parameter(Name=parameter(stage))
+    else:
         release(ssm, stage, me)
 
 
@@ -122,20 +138,13 @@ def release(ssm: SSMClient, stage: Stage, me: Holder | None = None) -> Holder | 
     return holder
 
 
-def delete(ssm: SSMClient, stage: Stage) -> None:
-    """Delete the lock, held or not, with the last of the stage."""
-    with ignoring_aws_error("ParameterNotFound"):
-        ssm.delete_parameter(Name=parameter(stage))
-
-
 def _take(
     ssm: SSMClient, stage: Stage, me: Holder, report: Callable[[str], None], is_running: Callable[[int], bool]
 ) -> None:
-    value = json.dumps(asdict(me))
     # Without Overwrite, Parameter Store refuses a name that exists:
     # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
     with ignoring_aws_error("ParameterAlreadyExists"):
-        _write(ssm, stage, value, overwrite=False)
+        _write(ssm, stage, json.dumps(asdict(me)), overwrite=False)
         return
     found = _read(ssm, stage)
     if found is None:
@@ -149,22 +158,28 @@ def _take(
             "Wait for it. If it was killed, or its machine is gone, remove its lock, then run the same command again:\n"
             f"  ./herald unlock --stage {stage.name}"
         )
-    if _write(ssm, stage, value) != version + 1:
-        # The next version's writer holds the lock: another run, or this one, if the answer to a first attempt was lost.
-        first = ssm.get_parameter(Name=f"{parameter(stage)}:{version + 1}")["Parameter"]["Value"]
-        if first != value:
-            _write(ssm, stage, first)
-            raise OpsError(f"another run has just taken stage {stage.name}; wait for it, then run this again")
+    me = replace(me, after=version)
+    written = _write(ssm, stage, json.dumps(asdict(me)))
+    # If the answer to a first attempt was lost, that one's version is the next.
+    if written != version + 1 and _read(ssm, stage, written) != (me, written):
+        raise OpsError(f"another run has just taken stage {stage.name}; wait for it, then run this again")
     if holder:
         report(f"Takes over from {holder}, which was killed")
 
 
-def _read(ssm: SSMClient, stage: Stage) -> tuple[Holder | None, int] | None:
-    """Return the holder, if there is one, and the parameter's version; None without a parameter."""
+def _read(ssm: SSMClient, stage: Stage, version: int | None = None) -> tuple[Holder | None, int] | None:
+    """Return the holder, if there is one, and the parameter's version; None without a parameter.
+
+    With a version, as it was then.
+    """
+    name = parameter(stage)
     with ignoring_aws_error("ParameterNotFound"):
-        found = ssm.get_parameter(Name=parameter(stage))["Parameter"]
-        value = found["Value"]
-        return None if value == FREE else Holder(**json.loads(value)), found["Version"]
+        found = ssm.get_parameter(Name=f"{name}:{version}" if version else name)["Parameter"]
+        holder = None if found["Value"] == FREE else Holder(**json.loads(found["Value"]))
+        if holder and holder.after + 1 != found["Version"]:
+            before = _read(ssm, stage, found["Version"] - 1)
+            holder = before[0] if before else None
+        return holder, found["Version"]
     return None
 
 

@@ -20,7 +20,7 @@ from ops.errors import OpsError
 from ops.generate import render
 from ops.generate.registered_functions import otherwise, undeclared
 from ops.naming import AwsLocation
-from ops.templates.function_policies import WILDCARDS
+from ops.templates.function_policies import ANY_CONFIGURATION_SET, WILDCARDS
 from ops.templates.function_policies import policy as function_policy
 from ops.templates.rules_subscribers_grants import policy, with_reason
 
@@ -36,7 +36,7 @@ _SAMPLES = (
 # How AWS itself ends an ARN behind a name: a log group's by ":*", and a secret's by six random characters.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
-_ENDED_BY_AWS = re.compile(r"(:log-group:[^*?:]+:\*|:secret:[^*?]+-\?{6})$")
+_ENDED_BY_AWS = re.compile(rf"(:log-group:[^*?:]+:\*|:secret:[^*?]+-\?{{6}}|:{re.escape(ANY_CONFIGURATION_SET)})$")
 _PLACEHOLDER = re.compile(r"\$\{[^}]+\}")
 
 _REGISTERED = """

@@ -359,14 +359,17 @@ def _mail(it: Examined) -> Iterator[Finding]:
     used |= {identity_of(each.from_address, each.identities) for each in answers}
     for identity in sorted(used):
         yield from _identity(sesv2, identity, page)
-    for address in sorted({address for channel in channels for address in channel.texts("to")}):
+    reasons = account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])
+    for address in sorted({address for channel in channels for address in channel.texts("to")} if reasons else ()):
         with ignoring_aws_error("NotFoundException"):
             why = sesv2.get_suppressed_destination(EmailAddress=address)["SuppressedDestination"]["Reason"]
-            yield Finding(
-                Level.WRONG,
-                f"SES sends nothing to {address}: it is on the account's suppression list, for a {why.lower()}",
-                f"aws sesv2 delete-suppressed-destination --email-address {shlex.quote(address)}",
-            )
+            if why in reasons:
+                yield Finding(
+                    Level.WRONG,
+                    f"SES sends nothing to {address}: it is on the account's suppression list, for a {why.lower()}",
+                    f"aws sesv2 delete-suppressed-destination --region {it.account.where.region}"
+                    f" --email-address {shlex.quote(address)}",
+                )
 
 
 def _identity(sesv2: Any, identity: str, page: str) -> Iterator[Finding]:

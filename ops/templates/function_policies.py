@@ -49,6 +49,10 @@ WILDCARDS: Mapping[str, str] = {
 }
 """Actions that are granted on a wildcard because AWS has no narrower resource for them, and the page that says so."""
 
+ANY_CONFIGURATION_SET = "configuration-set/*"
+"""That of the identity, if it has a default one, whose name Herald doesn't know. SES authorizes it as one
+that a request names: https://docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html"""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -164,11 +168,9 @@ def _arns(on: Resource | str, spec: FunctionSpec, stage: Stage, where: AwsLocati
 
 
 def _configuration_sets(names: Iterable[str], where: AwsLocation) -> list[str]:
-    """The sets of senders' names, where an empty one stands for that of the identity, if it has a default.
-
-    SES authorizes that one too: https://docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html
-    """
-    return [where.arn("ses", f"configuration-set/{name}") for name in sorted({name or "*" for name in names})]
+    """The sets that senders name; for one without a name, :data:`ANY_CONFIGURATION_SET`."""
+    found = {f"configuration-set/{name}" if name else ANY_CONFIGURATION_SET for name in names}
+    return [where.arn("ses", name) for name in sorted(found)]
 
 
 def _condition(on: Resource | str, spec: FunctionSpec, stage: Stage) -> dict[str, Any]:

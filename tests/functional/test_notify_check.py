@@ -180,6 +180,9 @@ def test_no_library_logs_the_address_with_the_token(root: Path) -> None:
 # SES
 
 
+ACCOUNT = {"SendingEnabled": True, "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE"]}}
+
+
 class Ses:
     """A notifier whose SES answers as told."""
 
@@ -194,7 +197,7 @@ class Ses:
 
     def lets(self, quota: Mapping[str, float] | None = None, *, enabled: bool = True) -> None:
         """The account send, by its quota, and to the recipient."""
-        self.stub.add_response("get_account", {"SendingEnabled": enabled, "SendQuota": quota or {}}, {})
+        self.stub.add_response("get_account", {**ACCOUNT, "SendingEnabled": enabled, "SendQuota": quota or {}}, {})
         self.does_not_list("owner@example.org")
 
     def does_not_list(self, address: str) -> None:
@@ -275,7 +278,7 @@ class Suppressing:
         return {"VerifiedForSendingStatus": True}
 
     def get_account(self) -> Any:
-        return {"SendingEnabled": True}
+        return ACCOUNT
 
     def get_suppressed_destination(self, *, EmailAddress: str) -> Any:
         self.asked.append(EmailAddress)
@@ -298,6 +301,14 @@ def test_a_recipient_to_whom_ses_sends_nothing_fails(number: int) -> None:
     assert told(caught.value) == (said, email_provider.SES_WAIT_FOR_OWNER)
 
 
+@pytest.mark.parametrize("reasons", [["COMPLAINT"], []])
+def test_ses_sends_to_who_is_on_the_list_for_a_reason_that_the_account_does_not_have(reasons: list[str]) -> None:
+    client: Any = Suppressing(*TO)
+    client.get_account = lambda: ACCOUNT | {"SuppressionAttributes": {"SuppressedReasons": reasons}}
+    SesNotifier(client, mail_channel(to=TO)).check(ASKED)
+    assert len(client.asked) == len(TO if reasons else ())
+
+
 def test_where_ses_is_busy_each_check_asks_for_another_recipient_first() -> None:
     first = set()
     for number in range(20):
@@ -310,7 +321,7 @@ def test_where_ses_is_busy_each_check_asks_for_another_recipient_first() -> None
 
 def test_whether_ses_sends_to_a_recipient_must_be_told(ses: Ses) -> None:
     ses.knows()
-    ses.stub.add_response("get_account", {"SendingEnabled": True}, {})
+    ses.stub.add_response("get_account", ACCOUNT, {})
     ses.stub.add_client_error("get_suppressed_destination", "AccessDeniedException")
     assert ses.fails().message == "SES could not be asked: AccessDeniedException"
 

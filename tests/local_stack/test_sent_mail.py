@@ -118,6 +118,10 @@ def test_a_mail_to_a_suppressed_address_is_accepted_and_not_sent(aws: LocalAws) 
     found = sesv2.get_suppressed_destination(**owner)["SuppressedDestination"]
     assert (found["EmailAddress"], found["Reason"]) == ("owner@reads.example", "BOUNCE")
     silent = sesv2.send_email(**mail())["MessageId"]
+    sesv2.put_account_suppression_attributes(SuppressedReasons=["COMPLAINT"])
+    assert sesv2.get_account()["SuppressionAttributes"] == {"SuppressedReasons": ["COMPLAINT"]}
+    for_another_reason = sesv2.send_email(**mail())["MessageId"]
+    sesv2.put_account_suppression_attributes(SuppressedReasons=["BOUNCE", "COMPLAINT"])
     others = sesv2.send_email(**mail(Destination=OTHER_RECIPIENT))["MessageId"]
     sesv2.delete_suppressed_destination(**owner)
     with pytest.raises(sesv2.exceptions.NotFoundException):
@@ -126,7 +130,7 @@ def test_a_mail_to_a_suppressed_address_is_accepted_and_not_sent(aws: LocalAws) 
     listed = [
         each["MessageId"] for each in signed.get(aws.endpoint, "/_ministack/ses/messages")["messages"]["000000000000"]
     ]
-    assert [each in listed for each in (silent, others, loud)] == [False, True, True]
+    assert [each in listed for each in (silent, for_another_reason, others, loud)] == [False, True, True, True]
 
 
 def test_the_list_of_mails_says_where_an_answer_goes(aws: LocalAws) -> None:

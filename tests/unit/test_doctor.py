@@ -15,6 +15,7 @@ from chalicelib.logic.delivery_types import State
 from chalicelib.settings import Autoreply, Captcha, Spam
 from ops.aws.account import Account
 from ops.config.loader import StageConfig
+from ops.naming import AwsLocation
 from ops.operations import doctor
 from ops.operations.doctor import Examined, Finding
 from tests.fakes import NOW, mail_channel, mailing_stage, site, stage
@@ -24,7 +25,11 @@ Stubbed = Callable[[str], tuple[Any, Stubber]]
 
 def examined(its_stage: Any, **clients: Any) -> Examined:
     account = SimpleNamespace(
-        dynamodb=clients.get("dynamodb"), ssm=clients.get("ssm"), functions=None, client=lambda name: clients[name]
+        dynamodb=clients.get("dynamodb"),
+        ssm=clients.get("ssm"),
+        functions=None,
+        client=lambda name: clients[name],
+        where=AwsLocation("aws", "eu-central-1", "123456789012"),
     )
     return Examined(cast("StageConfig", SimpleNamespace(stage=its_stage)), cast("Account", account))
 
@@ -67,7 +72,12 @@ def test_nothing_stranded_is_well(stubbed: Stubbed) -> None:
     assert found.level == "well"
 
 
-HEALTHY = {"ProductionAccessEnabled": True, "SendingEnabled": True, "EnforcementStatus": "HEALTHY"}
+HEALTHY = {
+    "ProductionAccessEnabled": True,
+    "SendingEnabled": True,
+    "EnforcementStatus": "HEALTHY",
+    "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE"]},
+}
 SIGNED = {"VerifiedForSendingStatus": True, "DkimAttributes": {"Status": "SUCCESS", "SigningEnabled": True}}
 
 
@@ -109,18 +119,23 @@ def test_what_ses_can_tell_is_told(
         assert finding.mend
 
 
-def test_a_recipient_to_whom_ses_sends_nothing_is_named_once(stubbed: Stubbed) -> None:
+@pytest.mark.parametrize(("why", "level"), [("BOUNCE", "wrong"), ("COMPLAINT", None)])
+def test_a_recipient_to_whom_ses_sends_nothing_is_named_once(stubbed: Stubbed, why: str, level: str | None) -> None:
     sesv2, stub = stubbed("sesv2")
     stub.add_response("get_account", HEALTHY)
     stub.add_response("get_email_identity", SIGNED, {"EmailIdentity": "example.com"})
     asked = {"EmailAddress": "o'hara@example.org"}
-    entry = {**asked, "Reason": "BOUNCE", "LastUpdateTime": 0}
+    entry = {**asked, "Reason": why, "LastUpdateTime": 0}
     stub.add_response("get_suppressed_destination", {"SuppressedDestination": entry}, asked)
     channels = [mail_channel(name, to=("o'hara@example.org",)) for name in ("a", "b")]
-    _, found = doctor._mail(examined(mailing_stage(*channels), sesv2=sesv2))
+    _, *more = doctor._mail(examined(mailing_stage(*channels), sesv2=sesv2))
+    if level is None:
+        assert more == []
+        return
+    (found,) = more
     said = "SES sends nothing to o'hara@example.org: it is on the account's suppression list, for a bounce"
-    assert (found.level, found.what) == ("wrong", said)
-    assert shlex.split(found.mend)[-2:] == ["--email-address", "o'hara@example.org"]
+    assert (found.level, found.what) == (level, said)
+    assert shlex.split(found.mend)[3:] == ["--region", "eu-central-1", "--email-address", "o'hara@example.org"]
 
 
 @pytest.mark.parametrize(

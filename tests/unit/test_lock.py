@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ def always(process: int) -> bool:
     return True
 
 
-def written(holder: Holder) -> str:
-    return json.dumps(asdict(holder))
+def written(holder: Holder, after: int = 0) -> str:
+    return json.dumps(asdict(replace(holder, after=after)))
 
 
 def holds(stub: Stubber, value: str, version: int = 1, name: str = NAME) -> None:
@@ -80,7 +81,7 @@ def test_whoever_may_still_work_keeps_the_lock_and_the_way_out_is_said(
 def test_who_was_killed_on_this_machine_is_taken_over_from(stubbed: Stubbed) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_client_error("put_parameter", "ParameterAlreadyExists")
-    holds(stub, written(HERE), 3)
+    holds(stub, written(HERE, after=2), 3)
     stub.add_response("put_parameter", {"Version": 4}, TAKES_OVER)
     released(stub)
     said: list[str] = []
@@ -112,18 +113,31 @@ class Store:
 @pytest.mark.parametrize("before", [[], ["free"], [written(HERE)]])
 def test_a_lock_that_was_taken_and_whose_answers_were_lost_is_held(before: list[str]) -> None:
     ssm: Any = Store(*before, loses_answers=True)
-    with lock.held(ssm, STAGE, "deploy", print, never):
-        assert Holder(**json.loads(ssm.values[-1])).is_process(HERE)
+    with (
+        lock.held(ssm, STAGE, "deploy", print, never),
+        pytest.raises(OpsError, match="is being worked on: deploy"),
+        lock.held(ssm, STAGE, "rollback", print, always),
+    ):
+        pytest.fail("it worked nevertheless")
     assert ssm.values[-1] == "free"
 
 
 @pytest.mark.parametrize("before", ["free", written(HERE)])
-def test_of_two_that_take_a_lock_at_the_same_time_the_first_holds_it(before: str) -> None:
+@pytest.mark.parametrize("first_ends", [False, True])
+def test_of_two_that_take_a_lock_at_the_same_time_the_first_holds_it(before: str, first_ends: bool) -> None:
     ssm: Any = Store(before)
-    ssm.before_next_write = [written(ELSEWHERE)]
+    ssm.before_next_write = [written(ELSEWHERE, after=1), *(["free"] if first_ends else [])]
     with pytest.raises(OpsError, match="another run"), lock.held(ssm, STAGE, "deploy", print, never):
         pytest.fail("it worked nevertheless")
-    assert ssm.values[-1] == written(ELSEWHERE)
+    # What the second wrote counts for nothing, whatever becomes of it.
+    if first_ends:
+        with lock.held(ssm, STAGE, "deploy", pytest.fail, never):
+            pass
+    else:
+        with pytest.raises(OpsError, match="another-machine"), lock.held(ssm, STAGE, "deploy", print, never):
+            pytest.fail("it worked nevertheless")
+        assert lock.release(ssm, STAGE) == replace(ELSEWHERE, after=1)
+    assert ssm.values[-1] == "free"
 
 
 def test_a_lock_that_was_let_go_is_taken_without_a_word(stubbed: Stubbed) -> None:
@@ -148,7 +162,7 @@ def test_a_lock_that_somebody_else_has_by_now_is_left(stubbed: Stubbed) -> None:
     """Unlocked by a person, and taken by another run."""
     ssm, stub = stubbed("ssm")
     stub.add_response("put_parameter", {"Version": 1}, CREATES)
-    holds(stub, written(ELSEWHERE), 2)
+    holds(stub, written(ELSEWHERE, after=1), 2)
     with lock.held(ssm, STAGE, "deploy", print):
         pass
 
@@ -175,12 +189,18 @@ def test_letting_go_of_what_nobody_holds_says_so(stubbed: Stubbed) -> None:
     assert lock.release(ssm, STAGE) is None
 
 
-def test_a_lock_is_deleted_with_its_stage_and_stays_so(stubbed: Stubbed) -> None:
+@pytest.mark.parametrize("error", [None, RuntimeError()])
+def test_a_lock_is_deleted_with_its_stage_but_not_where_that_fails(stubbed: Stubbed, error: Exception | None) -> None:
     ssm, stub = stubbed("ssm")
     stub.add_response("put_parameter", {"Version": 1}, CREATES)
-    stub.add_response("delete_parameter", {}, {"Name": NAME})
-    stub.add_client_error("get_parameter", "ParameterNotFound")
-    with lock.held(ssm, STAGE, "destroy", print):
-        lock.delete(ssm, STAGE)
-    stub.add_client_error("delete_parameter", "ParameterNotFound")
-    lock.delete(ssm, STAGE)
+    if error:
+        released(stub)
+    else:
+        stub.add_response("delete_parameter", {}, {"Name": NAME})
+    with (
+        pytest.raises(RuntimeError) if error else nullcontext(),
+        lock.held(ssm, STAGE, "destroy", print, deleted_at_end=True),
+    ):
+        if error:
+            raise error
+    stub.assert_no_pending_responses()

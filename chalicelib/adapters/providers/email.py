@@ -9,7 +9,7 @@ error in this very message is final. docs/channels/email.md has the table.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from chalicelib.adapters.aws import AwsError, NotSentError, ServiceError
@@ -71,7 +71,7 @@ class Ses(Sender, Protocol):
         """Return ``{"VerifiedForSendingStatus": …}``, among others."""
 
     def get_account(self) -> Any:
-        """Return ``{"SendingEnabled": …, "SendQuota": {…}}``, among others."""
+        """Return ``{"SendingEnabled": …, "SendQuota": {…}, "SuppressionAttributes": {…}}``, among others."""
 
     def get_suppressed_destination(self, *, EmailAddress: str) -> Any:
         """Return why the address is on the account's suppression list; the error NotFoundException if it isn't."""
@@ -129,7 +129,8 @@ class SesNotifier:
         try:
             identity = self._client.get_email_identity(EmailIdentity=self._identity)
             account = self._client.get_account()
-            suppressed = self._finds_suppressed(notification.id)
+            reasons = (account.get("SuppressionAttributes") or {}).get("SuppressedReasons") or ()
+            suppressed = self._finds_suppressed(reasons, notification.id)
         except AwsError as error:
             raise ChannelUnavailableError(f"SES could not be asked: {error.reason}") from error
         if not identity.get("VerifiedForSendingStatus"):
@@ -146,24 +147,25 @@ class SesNotifier:
             raise ChannelUnavailableError("the day's quota of SES is used up", retry_after=BUSY)
         return quota
 
-    def _finds_suppressed(self, check_id: str) -> bool:
-        """Whether SES accepts what goes to one of the recipients, and doesn't send it.
+    def _finds_suppressed(self, reasons: Collection[str], check_id: str) -> bool:
+        """Whether one of the recipients is found for whom SES accepts mails and sends none: it is on the account's
+        suppression list, for one of the account's reasons. A configuration set's own reasons are not read.
 
         SES may be asked about once a second. So each check begins with another recipient, and ends when SES is busy.
 
         https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
         """
         start = zlib.crc32(check_id.encode(errors="replace")) % len(self._to)
-        for address in self._to[start:] + self._to[:start]:
+        for address in self._to[start:] + self._to[:start] if reasons else ():
             try:
-                self._client.get_suppressed_destination(EmailAddress=address)
+                found = self._client.get_suppressed_destination(EmailAddress=address)
+                if found["SuppressedDestination"]["Reason"] in reasons:
+                    return True
             except ServiceError as error:
                 if error.code in _BUSY:
                     return False
                 if error.code != "NotFoundException":
                     raise
-            else:
-                return True
         return False
 
     def _request(self, notification: Notification) -> dict[str, Any]:
@@ -340,7 +342,6 @@ KIND = ChannelKind(
             ("ses:SendEmail",),
             "SENDING",
             "deliver to the channel's recipients",
-            wildcard="an identity may have a default configuration set of any name",
         ),
         Permission("CheckSender", ("ses:GetEmailIdentity",), "IDENTITIES", "check that the sender is verified"),
         Permission(

@@ -8,9 +8,9 @@ identities; this was observed and is on no AWS page.
 A mail that names no configuration set has that of its identity, if there is one, and is authorized on it too. No AWS
 page says the latter; users have seen it (https://github.com/aws/aws-cdk/issues/34402).
 
-A mail to addresses on the account's suppression list is accepted, and not sent. This module keeps that list, and the
-identities' sets. It also adds ``ReplyTo`` and ``Headers`` to MiniStack's list of mails
-(``/_ministack/ses/messages``), which lacks them.
+A mail to addresses on the account's suppression list, for one of the account's reasons, is accepted and not sent. This
+module keeps the list and the reasons, and the set that an identity was made with. It also adds ``ReplyTo`` and
+``Headers`` to MiniStack's list of mails (``/_ministack/ses/messages``), which lacks them.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_sesv2.html
 https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
@@ -49,12 +49,15 @@ _ses_v2: Any = importlib.import_module("ministack.services.ses_v2")
 _SEND = "/v2/email/outbound-emails"
 _IDENTITIES = "/v2/email/identities"
 _SUPPRESSED = "/v2/email/suppression/addresses"
+_ACCOUNT = "/v2/email/account"
 _more: dict[str, dict[str, Any]] = {}
 """The Reply-To addresses and the headers of each mail, by message id."""
 _sets: dict[str, str] = {}
 """The default configuration set of each identity that has one."""
 _suppressed: dict[str, str] = {}
 """The addresses on the suppression list, and why each is there."""
+_reasons = ["BOUNCE", "COMPLAINT"]
+"""Those of the account for which SES sends nothing. New accounts have both."""
 _unsent: set[str] = set()
 """The ids of mails to such addresses alone."""
 
@@ -122,10 +125,14 @@ async def _remembered(
     answer: tuple[Any, ...] = await handle(method, path, headers, body, *rest)
     if called == ("POST", _IDENTITIES) and answer[0] == 200:
         _sets[asked["EmailIdentity"]] = asked.get("ConfigurationSetName", "")
+    if called == ("PUT", f"{_ACCOUNT}/suppression"):
+        _reasons[:] = asked.get("SuppressedReasons", [])
+    if called == ("GET", _ACCOUNT):
+        return _said(_parsed(answer[2]) | {"SuppressionAttributes": {"SuppressedReasons": _reasons}})
     if called == ("POST", _SEND) and answer[0] == 200:
         headers = ((asked.get("Content") or {}).get("Simple") or {}).get("Headers") or []
         mail_id = _parsed(answer[2])["MessageId"]
-        if _suppressed.keys() >= set(_recipients(asked)):
+        if all(_suppressed.get(address) in _reasons for address in _recipients(asked)):
             _unsent.add(mail_id)
         _more[mail_id] = {
             "ReplyTo": asked.get("ReplyToAddresses") or [],
