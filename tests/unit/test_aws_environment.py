@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.endpoint_provider import EndpointProvider
 from botocore.session import Session
 
-from chalicelib.adapters.aws import own_client
+from chalicelib.adapters.aws import environment, own_client
 from chalicelib.adapters.aws.environment import BOTOCORE_ONLY, UnsupportedEnvironment, endpoint, wants_own_client
 from chalicelib.settings import SettingsError
 
@@ -42,6 +44,12 @@ def partitions() -> Any:
     return Session().get_component("data_loader").load_data("partitions")
 
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+SERVED = re.findall(
+    r"`([a-z-]+)`",
+    (ROOT / "docs/policies.md").read_text(encoding="utf-8").partition("\nHerald renders for ")[2].partition(". ")[0],
+)
+"""The partitions that Herald says it serves."""
 REGIONS = [
     (partition["id"], region)
     for partition in partitions()["partitions"]
@@ -74,12 +82,22 @@ def test_a_service_answers_where_botocore_would_look_for_it(
     for service, prefix in SERVICES.items():
         environ = LAMBDA | {"AWS_DEFAULT_REGION": region}
         theirs = rules[service].resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False)
-        if partition in ("aws", "aws-cn", "aws-us-gov"):
+        if partition in SERVED:
             found = endpoint(environ, prefix, service.upper(), service)
             assert f"https://{found.authority}" == theirs.url
             assert found.region == region
         else:
             assert unsupported(environ) == ("AWS_DEFAULT_REGION",), "botocore knows these partitions"
+
+
+def test_each_partition_that_is_served_has_the_regions_and_the_domain_that_botocore_knows() -> None:
+    theirs = {
+        (each["regionRegex"].strip("^$").replace(r"\-", "-").replace(r"\w", "[a-z]"), each["outputs"]["dnsSuffix"])
+        for each in partitions()["partitions"]
+        if each["id"] in SERVED
+    }
+    assert {(pattern.pattern, domain) for pattern, domain in environment._DOMAINS} == theirs
+    assert len(theirs) == len(SERVED) > 1, "docs/policies.md names partitions of botocore's"
 
 
 @pytest.mark.parametrize("region", ["", "us-east-1-fips", "aws-global", "fips-us-east-1", "us-east", "evil.example/x"])

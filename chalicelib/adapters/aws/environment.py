@@ -48,8 +48,9 @@ _DOMAINS = (
     (re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+"), "amazonaws.com"),
     (re.compile(r"us-gov-[a-z]+-\d+"), "amazonaws.com"),
     (re.compile(r"cn-[a-z]+-\d+"), "amazonaws.com.cn"),
+    (re.compile(r"eusc-(de)-[a-z]+-\d+"), "amazonaws.eu"),
 )
-"""Regions of the partitions aws, aws-us-gov and aws-cn, and the domains of their endpoints:
+"""Regions of the partitions aws, aws-us-gov, aws-cn and aws-eusc, and the domains of their endpoints:
 https://docs.aws.amazon.com/general/latest/gr/rande.html"""
 
 
@@ -131,7 +132,7 @@ def endpoint(environ: Mapping[str, str], prefix: str, service_id: str, signing_n
     region = environ.get(named, "")
     domain = next((domain for pattern, domain in _DOMAINS if pattern.fullmatch(region)), "")
     if not domain:
-        raise UnsupportedEnvironment("names no region of aws, aws-us-gov or aws-cn", named)
+        raise UnsupportedEnvironment("names no region of aws, aws-us-gov, aws-cn or aws-eusc", named)
     named = next((name for name in (f"AWS_ENDPOINT_URL_{service_id}", "AWS_ENDPOINT_URL") if environ.get(name)), "")
     address = urlsplit(environ[named] if named else f"https://{prefix}.{region}.{domain}")
     if (
