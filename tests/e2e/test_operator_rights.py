@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ops.deploy.release_history import Releases
 from ops.errors import OpsError
 from ops.operations import Operations, Selection, dead_letters, secrets
 from tests.e2e.harness import Harness, marker
+from tests.rights import rows
 
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/herald-local-messages"
 INDEX = f"{TABLE}/index/site"
@@ -101,16 +101,3 @@ def test_a_command_needs_what_its_row_says_and_nothing_else(herald: Harness, com
                 continue
             with pytest.raises((HeraldError, OpsError, ClientError)):
                 do(operations, message_id)
-
-
-def rows(page: Path) -> dict[str, set[str]]:
-    """The actions that each command's row names."""
-    text = page.read_text(encoding="utf-8").partition("## Rights that the operator's commands need")[2]
-    found: dict[str, set[str]] = {}
-    for line in text.partition("\n## ")[0].splitlines():
-        cells = line.split("|")
-        if len(cells) < 4:
-            continue
-        for command in re.findall(r"`([a-z -]+)`", cells[1]):
-            found[command] = set(re.findall(r"`([a-z0-9]+:[A-Za-z]+)`", cells[2]))
-    return found
