@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ops.errors import OpsError
@@ -45,10 +45,14 @@ class Process:
                 start_new_session=True,
             )
 
-    def wait(self) -> None:
-        """Wait until the server answers. Raises :class:`OpsError` with the end of its output if it doesn't."""
+    def wait(self, check: Callable[[], None]) -> None:
+        """Wait until the server answers. Raises :class:`OpsError` with the end of its output if it doesn't.
+
+        ``check`` is called before each attempt; what it raises ends the wait.
+        """
         deadline = time.monotonic() + _START
         while time.monotonic() < deadline:
+            check()
             if self._process.poll() is not None:
                 raise OpsError(
                     f"{self.name} ended at once with status {self._process.returncode}:\n{self.last_words()}"

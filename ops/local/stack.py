@@ -158,7 +158,7 @@ class LocalStack:
         return addresses
 
     def interrupt(self) -> None:
-        """Stop a deployment that is in progress, and refuse any other."""
+        """Stop a start or a deployment that is in progress, and refuse any other."""
         self._interrupted = True
         if self._deploying:
             self._deploying.terminate()
@@ -194,7 +194,7 @@ class LocalStack:
         # Asked last: before, `interrupt` may not have found this process.
         if self._interrupted:
             self._deploying.terminate()
-            raise Interrupted("the deployment was interrupted")
+        self._check_interrupted()
         return self._deploying
 
     def _stages(self, root: Path) -> dict[str, StageConfig]:
@@ -204,7 +204,11 @@ class LocalStack:
     def _start(self, *processes: Process) -> None:
         self._processes.extend(processes)
         for process in processes:
-            process.wait()
+            process.wait(self._check_interrupted)
+
+    def _check_interrupted(self) -> None:
+        if self._interrupted:
+            raise Interrupted("the local stack was interrupted")
 
     def _tell_web(self, api: str) -> None:
         request = urllib.request.Request(

@@ -1,5 +1,5 @@
 """Ctrl-C where Python loses it, in what clears away an object that is no longer used; and while packages are
-installed or modules loaded."""
+installed, modules loaded or the local stack's servers started."""
 
 from __future__ import annotations
 
@@ -76,3 +76,26 @@ def test_an_interrupt_while_packages_are_installed_ends_it_without_a_traceback(t
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
     assert (process.returncode, said) == (130, "")
+
+
+def test_an_interrupt_ends_the_start_of_the_local_stack_while_a_server_hangs(tmp_path: Path) -> None:
+    """Its servers are those of the folder: the first presses Ctrl-C, and never answers."""
+    servers = tmp_path / "ops/local"
+    servers.mkdir(parents=True)
+    for folder in (servers.parent, servers):
+        (folder / "__init__.py").touch()
+    hangs = "import sys\nsys.stdin.read()\n"
+    presses = "import os, signal\nos.kill(os.getppid(), signal.SIGINT)\n"
+    for name, text in {"deployment": hangs, "aws": presses + hangs, "web": hangs}.items():
+        (servers / f"{name}.py").write_text(text, encoding="utf-8")
+    program = """
+import sys
+from pathlib import Path
+from ops.local.ports import Ports
+from ops.local.run import run
+sys.exit(run(Path(sys.argv[1]), Ports.free(), watch=False))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
