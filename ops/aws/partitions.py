@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import botocore
@@ -22,10 +23,15 @@ WITHOUT_FUNCTION_URLS = frozenset(
 _PARTITIONS_WITHOUT_FUNCTION_URLS = ("aws-us-gov", "aws-cn")
 """https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-lambda.html
 https://docs.amazonaws.cn/en_us/aws/latest/userguide/lambda.html"""
+_SES_REGIONS = "https://docs.aws.amazon.com/general/latest/gr/ses.html"
 
 
-def refuse_unavailable(config: StageConfig, where: AwsLocation) -> None:
-    """Raise :class:`OpsError` that names each service which partition or region does not have, and what to do."""
+def refuse_unavailable(config: StageConfig, where: AwsLocation, report: Callable[[str], None]) -> None:
+    """Raise :class:`OpsError` that names each service which partition or region does not have, and what to do.
+
+    ``report`` gets a line where a region of a partition with SES has none as far as botocore knows, as AWS may have
+    brought it there since the installed release.
+    """
     stage = config.stage
     mistakes = []
     for wanted, key in ((stage.function_url, "function_url"), (stage.inbox, "inbox")):
@@ -33,16 +39,22 @@ def refuse_unavailable(config: StageConfig, where: AwsLocation) -> None:
             mistakes.append(f"AWS has no function URLs there: take {key} out of the stage")
     if where.partition == "aws-cn" and stage.xray:
         mistakes.append("AWS in China has no X-Ray with Lambda: take xray out of the stage")
-    for wanted, taken in ((stage.uses("email"), "channels of kind email"), (bool(stage.autoreplies), "autoreply")):
-        if wanted and stage.name != LOCAL and not _has_ses(where):
+    for wanted, sender in ((stage.uses("email"), "channels of kind email"), (bool(stage.autoreplies), "autoreply")):
+        if not wanted or stage.name == LOCAL or where.region in (regions := _regions_with_ses(where.partition)):
+            continue
+        if regions:
+            report(
+                f"{'SES':<11} is not in {where.region}, as botocore {botocore.__version__} knows it: {sender} will send"
+                f" nothing, unless {_SES_REGIONS} lists that region"
+            )
+        else:
             mistakes.append(
-                f"AWS has no SES there, as botocore {botocore.__version__} knows it: take {taken} out of the stage, or"
-                " deploy it to a region of https://docs.aws.amazon.com/general/latest/gr/ses.html"
+                f"AWS has no SES there: take {sender} out of the stage, or deploy it to a region of {_SES_REGIONS}"
             )
     if mistakes:
         raise OpsError("\n".join(f"stage {stage.name} in {where.region}: {mistake}" for mistake in mistakes))
 
 
 @cache
-def _has_ses(where: AwsLocation) -> bool:
-    return where.region in sharing_descriptions(Session()).get_available_regions("sesv2", where.partition)
+def _regions_with_ses(partition: str) -> frozenset[str]:
+    return frozenset(sharing_descriptions(Session()).get_available_regions("sesv2", partition))

@@ -80,7 +80,7 @@ class Deployment:
 def deploy(deployment: Deployment, stages: Mapping[str, StageConfig]) -> None:
     """Create a stage in the account, or update it."""
     stage, account = deployment.stage, deployment.account
-    partitions.refuse_unavailable(deployment.config, account.where)
+    partitions.refuse_unavailable(deployment.config, account.where, deployment.report)
     with _exclusively(deployment, "deploy"):
         target_policies.check(account, deployment.config.extensions)
         if has_roles(deployment.config.extensions) and (boundary := find_boundary(deployment)):
