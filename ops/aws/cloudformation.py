@@ -25,14 +25,20 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 _NO_CHANGE = "No updates are to be performed"
 NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 """States of a stack that was never created successfully and can only be deleted."""
-_QUEUE = re.compile(r"\bAWS::SQS::Queue\b")
-_QUEUE_NAME_TAKEN = 60
-"""Seconds after a queue's deletion in which SQS refuses its name:
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html"""
+_QUEUE_NAME_TAKEN = re.compile(r"QueueDeletedRecently|60 seconds after deleting a queue")
+"""Why a queue is not created; CloudFormation hands SQS's error on as a text alone:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
+_QUEUE_NAME_FREE = 70
+"""Seconds after a queue's deletion until SQS takes its name again: its 60 were too few for
+https://github.com/hashicorp/terraform-provider-aws/pull/3148"""
 _RECORD = re.compile(
     r"Content of DNS Record is: \{Name: (?P<name>[^,]+?), ?Type: (?P<type>[^,]+?), ?Value: (?P<value>[^}]+?)\}"
 )
 _POLL = {"Delay": 2, "MaxAttempts": 450}
+
+
+class _QueueNameTakenError(OpsError):
+    """A queue of this name was deleted less than a minute ago."""
 
 
 def data(stage: Stage) -> str:
@@ -104,7 +110,7 @@ def apply(
     line where something else is waited for.
     """
     wait = wait or (lambda waiter: await_stack(cloudformation, name, waiter))
-    deleted = settle(cloudformation, name) == "DELETE_IN_PROGRESS"
+    settle(cloudformation, name)
     too_large = len(template.encode()) > LARGEST_BODY
     arguments: dict[str, Any] = {
         "StackName": name,
@@ -112,10 +118,14 @@ def apply(
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-        # By it CloudFormation knows a request again whose answer was lost:
-        # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
-        "ClientRequestToken": str(uuid.uuid4()),
     }
+
+    def create() -> None:
+        # By the token CloudFormation knows a request again whose answer was lost:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+        cloudformation.create_stack(**arguments, ClientRequestToken=str(uuid.uuid4()), OnFailure="ROLLBACK")
+        wait("stack_create_complete")
+
     before = status(cloudformation, name)
     if before == "UPDATE_ROLLBACK_FAILED":
         # It accepts no update before its rollback has ended:
@@ -123,17 +133,19 @@ def apply(
         cloudformation.continue_update_rollback(StackName=name)
         await_stack(cloudformation, name, "stack_rollback_complete")
     if before in NEVER_STOOD:
-        deleted = delete(cloudformation, name)
+        delete(cloudformation, name)
         before = None
     if before is None:
-        if deleted and _QUEUE.search(template):
-            report(f"what was left of it is deleted; SQS takes its queues' names again in {_QUEUE_NAME_TAKEN} s …")
-            sleep(_QUEUE_NAME_TAKEN)
-        cloudformation.create_stack(**arguments, OnFailure="ROLLBACK")
-        wait("stack_create_complete")
+        try:  # When its queues were deleted, by whichever run, SQS alone knows.
+            create()
+        except _QueueNameTakenError:
+            report(f"SQS takes the name of a deleted queue again after a minute: tries again in {_QUEUE_NAME_FREE} s …")
+            delete(cloudformation, name)
+            sleep(_QUEUE_NAME_FREE)
+            create()
         return "created"
     try:
-        cloudformation.update_stack(**arguments)
+        cloudformation.update_stack(**arguments, ClientRequestToken=str(uuid.uuid4()))
     except ClientError as error:
         if _NO_CHANGE in error.response["Error"].get("Message", ""):
             return "unchanged"
@@ -169,10 +181,9 @@ def break_off(cloudformation: CloudFormationClient, name: str) -> None:
     await_stack(cloudformation, name, "stack_delete_complete")
 
 
-def settle(cloudformation: CloudFormationClient, name: str) -> str | None:
-    """Wait for the end of an operation that an interrupted run began; returns the status before."""
-    before = status(cloudformation, name)
-    match before:
+def settle(cloudformation: CloudFormationClient, name: str) -> None:
+    """Wait for the end of an operation that an interrupted run began."""
+    match status(cloudformation, name):
         case "CREATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS":
             waiter = "stack_create_complete"
         case "DELETE_IN_PROGRESS":
@@ -180,10 +191,9 @@ def settle(cloudformation: CloudFormationClient, name: str) -> str | None:
         case str(now) if now.endswith("_IN_PROGRESS") and now != "REVIEW_IN_PROGRESS":
             waiter = "stack_update_complete"
         case _:
-            return before
+            return
     with suppress(WaiterError):  # It failed: the caller reads the status again.
         cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_POLL)  # type: ignore[call-overload]
-    return before
 
 
 def await_stack(cloudformation: CloudFormationClient, name: str, waiter: str) -> None:
@@ -192,8 +202,9 @@ def await_stack(cloudformation: CloudFormationClient, name: str, waiter: str) ->
         cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_POLL)  # type: ignore[call-overload]
     except WaiterError as error:
         reasons = _failures(cloudformation, name)
-        raise OpsError(
-            f"the stack {name} is {status(cloudformation, name)}:\n  " + "\n  ".join(reasons or [str(error)])
+        failure = _QueueNameTakenError if any(map(_QUEUE_NAME_TAKEN.search, reasons)) else OpsError
+        raise failure(
+            f"the stack {name} is {status(cloudformation, name)}:\n  " + "\n  ".join(reasons[:5] or [str(error)])
         ) from error
 
 
@@ -206,7 +217,7 @@ def _failures(cloudformation: CloudFormationClient, name: str) -> list[str]:
         f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason')}"
         for event in events
         if event.get("ResourceStatus", "").endswith("_FAILED") and event.get("ResourceStatusReason")
-    ][:5]
+    ]
 
 
 def record_asked_for(cloudformation: CloudFormationClient, name: str) -> str | None:

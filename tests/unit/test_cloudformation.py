@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from tests.fakes import stage
 Stubbed = Callable[[str], tuple[Any, Stubber]]
 NAME = "herald-dev-foundation"
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
+QUEUES = "Resources: {Letters: {Type: AWS::SQS::Queue}}"
 ARGUMENTS = {
     "StackName": NAME,
     "TemplateBody": "Resources: {}",
@@ -62,6 +64,20 @@ class Cloud:
         self.stub.add_response("delete_stack", {}, {"StackName": NAME})
         return self
 
+    def rolls_back(self, **failed: str) -> Cloud:
+        """The creation fails; ``failed`` has the reason of each resource."""
+        self.describes("ROLLBACK_COMPLETE")
+        events = [
+            {
+                **{"StackId": "id", "EventId": resource, "StackName": NAME, "Timestamp": WHEN},
+                **{"LogicalResourceId": resource, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason},
+            }
+            for resource, reason in failed.items()
+        ]
+        complete = events[0] | {"ResourceStatus": "CREATE_COMPLETE", "ResourceStatusReason": "fine"}
+        self.stub.add_response("describe_stack_events", {"StackEvents": [*events, complete]})
+        return self.describes("ROLLBACK_COMPLETE")
+
     def apply(self, template: str = "Resources: {}", sleep: Callable[[float], None] = never) -> str:
         parameters, tags = {"TopicName": "herald-dev-messages"}, {"app": "herald"}
         return cloudformation.apply(
@@ -102,8 +118,9 @@ def test_a_stack_without_differences_is_unchanged(cloud: Cloud) -> None:
     "before", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"]
 )
 def test_a_stack_that_never_stood_is_deleted_and_made_anew(cloud: Cloud, before: str) -> None:
-    cloud.describes(before, before, before, before).deletes().describes(None).creates().describes("CREATE_COMPLETE")
-    assert cloud.apply() == "created"
+    cloud.describes(before, before, before, before).deletes().describes(None)
+    cloud.creates(QUEUES).describes("CREATE_COMPLETE")
+    assert cloud.apply(QUEUES) == "created"
 
 
 @pytest.mark.parametrize(
@@ -122,8 +139,8 @@ def test_what_an_interrupted_run_began_comes_to_its_end_first(cloud: Cloud, foun
 
 
 def test_a_deletion_under_way_is_waited_for_before_the_stack_is_made(cloud: Cloud) -> None:
-    cloud.describes("DELETE_IN_PROGRESS", None, None).creates().describes("CREATE_COMPLETE")
-    assert cloud.apply() == "created"
+    cloud.describes("DELETE_IN_PROGRESS", None, None).creates(QUEUES).describes("CREATE_COMPLETE")
+    assert cloud.apply(QUEUES) == "created"
 
 
 def test_a_rollback_under_way_ends_and_the_stack_is_made_anew(cloud: Cloud) -> None:
@@ -133,58 +150,45 @@ def test_a_rollback_under_way_ends_and_the_stack_is_made_anew(cloud: Cloud) -> N
     assert cloud.apply() == "created"
 
 
-@pytest.mark.parametrize("before", ["ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS"])
-def test_the_names_of_deleted_queues_are_used_again_after_the_minute_that_sqs_asks_for(
-    cloud: Cloud, before: str
+RECENTLY = "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+
+
+@pytest.mark.parametrize("reason", [f"{RECENTLY} (Service: Sqs, Status Code: 400)", "QueueDeletedRecently"])
+@pytest.mark.parametrize("again", [False, True], ids=["then", "again"])
+def test_where_sqs_still_refuses_the_name_of_a_deleted_queue_the_stack_is_made_once_more_after_its_minute(
+    cloud: Cloud, reason: str, again: bool
 ) -> None:
-    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html"""
-    template, slept = "Resources: {Letters: {Type: AWS::SQS::Queue}}", []
+    slept: list[float] = []
+    tokens: list[str] = []
+    cloud.client.meta.events.register(
+        "provide-client-params.cloudformation.CreateStack",
+        lambda params, **_: tokens.append(params["ClientRequestToken"]),
+    )
+    others = dict.fromkeys(("Table", "A", "B", "C", "D"), "Resource creation cancelled")
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
-        cloud.creates(template).describes("CREATE_COMPLETE")
+        cloud.creates(QUEUES)
+        cloud.rolls_back(Letters=reason) if again else cloud.describes("CREATE_COMPLETE")
 
-    if before == "ROLLBACK_COMPLETE":
-        cloud.describes(*[before] * 4).deletes().describes(None)
+    cloud.describes(None, None).creates(QUEUES).rolls_back(**others, Letters=reason)
+    cloud.describes(*["ROLLBACK_COMPLETE"] * 2).deletes().describes(None)
+    if again:
+        with pytest.raises(OpsError, match=f"ROLLBACK_COMPLETE:\n  Letters: {re.escape(reason)}"):
+            cloud.apply(QUEUES, sleep)
     else:
-        cloud.describes(before, None, None)
-    assert cloud.apply(template, sleep) == "created"
-    assert slept == [60]
-    assert len(cloud.said) == 1
-    assert "SQS" in cloud.said[0]
-
-
-@pytest.mark.parametrize(
-    ("before", "kind"), [("ROLLBACK_COMPLETE", "AWS::SQS::QueuePolicy"), (None, "AWS::SQS::Queue")]
-)
-def test_a_stack_waits_for_no_names_where_no_queue_was_deleted(cloud: Cloud, before: str | None, kind: str) -> None:
-    template = f"Resources: {{Letters: {{Type: {kind}}}}}"
-    if before:
-        cloud.describes(*[before] * 4).deletes()
-    cloud.describes(*[None] * (1 if before else 2)).creates(template).describes("CREATE_COMPLETE")
-    assert cloud.apply(template) == "created"
-    assert cloud.said == []
+        assert cloud.apply(QUEUES, sleep) == "created"
+    assert slept == [70]
+    assert "SQS" in "".join(cloud.said)
+    assert len(set(tokens)) == 2, "else CloudFormation takes the second for the first"
 
 
 def test_a_failure_names_each_resource_and_its_reason(cloud: Cloud) -> None:
-    cloud.describes(None, None).creates().describes("ROLLBACK_COMPLETE")
-    found = [("Topic", "CREATE_FAILED", "no permission"), ("Bus", "CREATE_COMPLETE", "fine")]
-    names = ("LogicalResourceId", "ResourceStatus", "ResourceStatusReason")
-    events = [
-        {
-            "StackId": "id",
-            "EventId": each[0],
-            "StackName": NAME,
-            "Timestamp": WHEN,
-            **dict(zip(names, each, strict=True)),
-        }
-        for each in found
-    ]
-    cloud.stub.add_response("describe_stack_events", {"StackEvents": events})
-    cloud.describes("ROLLBACK_COMPLETE")
+    cloud.describes(None, None).creates().rolls_back(Topic="no permission")
     with pytest.raises(OpsError) as caught:
         cloud.apply()
     assert str(caught.value) == f"the stack {NAME} is ROLLBACK_COMPLETE:\n  Topic: no permission"
+    assert cloud.said == []
 
 
 def test_a_refusal_escapes(cloud: Cloud) -> None:
