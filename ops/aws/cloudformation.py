@@ -25,7 +25,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 _NO_CHANGE = "No updates are to be performed"
 NEVER_STOOD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 """States of a stack that was never created successfully and can only be deleted."""
-_QUEUE_NAME_TAKEN = re.compile(r"QueueDeletedRecently|60 seconds after deleting a queue")
+_QUEUE_NAME_TAKEN = re.compile(r"QueueDeletedRecently|wait 60 seconds")
 """Why a queue is not created; CloudFormation hands SQS's error on as a text alone:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
 _QUEUE_NAME_FREE = 70
