@@ -51,7 +51,6 @@ PRICES = {
     "publish": Price(0.50, 1e6, "$0.50 per million", "p-sns", "June 2026"),
     "to Lambda": Price(0, 1, "free", "p-sns", "June 2026"),
     "write": Price(0.625, 1e6, "$0.625 per million", "p-ddb", "2025"),
-    "read": Price(0.125, 1e6, "$0.125 per million", "p-ddb", "not verified"),
     "event": Price(1.00, 1e6, "$1.00 per million", "p-eb", "March 2026"),
     "parameter": Price(0, 1, "free", "p-ssm", "March 2026"),
     "decryption": Price(0.03, 1e4, "$0.03 per 10,000", "p-kms", "March 2026"),
@@ -197,7 +196,6 @@ FILES = (
     _timed("Lambda, `destined`", f"512 MB × {EXAMINE.cold} s more: it waits", EXAMINE.cold, EXAMINE.warm),
     _timed("Lambda, the two others", "512 MB × 0.4 s more in all: 2 MB in, to S3, from there and out", 0.4, 0.4),
     Line("1 DynamoDB write × 1 unit", "UpdateItem: what the file is", 1000, "write"),
-    Line("1 DynamoDB read × 1 unit", "GetItem: whether its message was erased", 1000, "read"),
     Line(
         "data to the internet",
         "the photo to Pushover; in, and between Lambda and S3, it is free",

@@ -188,8 +188,6 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             Grant("ReadIncoming", ("s3:GetObject",), _INCOMING, "look at what others put there"),
             _SEE_MISSING,
             Grant("RecordExaminations", ("dynamodb:UpdateItem",), Resource.TABLE, "store what each file is"),
-            Grant("SeeErasures", ("dynamodb:GetItem",), Resource.TABLE, "see whether the file's message was erased"),
-            Grant("ForgetErased", ("dynamodb:DeleteItem",), Resource.TABLE, "keep nothing of an erased message"),
         ),
         needed=_takes_files,
     ),

@@ -1,11 +1,14 @@
-"""What is known of files, in the message table: ``files#<id>`` for a message's, an attribute for each file."""
+"""What is known of files, in the message table: ``files#<id>`` for a message's, an attribute for each file.
+
+Of an erased message it holds only ``gone``, for a day (``MarkTable.erase``).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.logic.message_files import FileFacts, facts_key
+from chalicelib.logic.message_files import FileFacts
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -17,15 +20,9 @@ class ExaminationTable:
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
         self._table = ItemTable(dynamodb, table)
 
-    def record(self, item: str, attribute: str, facts: FileFacts, expires_at: int, *, of_message: bool) -> None:
-        """Write the facts of one file; the same again changes nothing. Raises
-        :class:`~chalicelib.errors.StoreError`.
-
-        With ``of_message`` nothing stays where the message was erased meanwhile. Its record is read after the write:
-        whoever erases deletes the facts once more after the record (``MarkTable.erase``).
-        """
+    def record(self, item: str, attribute: str, facts: FileFacts, expires_at: int) -> None:
+        """Write the facts of one file, unless its message was erased meanwhile; the same again changes nothing.
+        Raises :class:`~chalicelib.errors.StoreError`."""
         update = "SET #file = :facts, expires_at = :expires_at"
         values = {":facts": facts.as_json(), ":expires_at": expires_at}
-        self._table.update(item, update, values, names={"#file": attribute})
-        if of_message and not self._table.read(item.removeprefix(facts_key(""))):
-            self._table.delete(item)
+        self._table.update(item, update, values, condition="attribute_not_exists(gone)", names={"#file": attribute})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.item_table import ItemTable
-from chalicelib.adapters.message_table import fields_key
+from chalicelib.adapters.message_table import DAY, fields_key
 from chalicelib.logic.duplicates import content_hash
 from chalicelib.logic.spam import HoldReason
 from chalicelib.logic.stored_messages import Marked, OwnerMark, StoredMessage
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 class MarkTable:
     """The :class:`~chalicelib.logic.stored_messages.Marks` in DynamoDB."""
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, table: str, clock: Callable[[], float] = time.time) -> None:
         self._table = ItemTable(dynamodb, table)
+        self._clock = clock
 
     def mark(self, message_id: str, marked: Marked) -> bool:
         # Other items of the table have ids too, and no deliveries.
@@ -42,29 +45,40 @@ class MarkTable:
     def erase(self, message: StoredMessage) -> None:
         """Delete a message's items, and so what the indexes hold of it, and the record of its content's hash.
 
-        As long as the record is there, an erasure that was interrupted can be repeated: only what hangs on it is
-        deleted once more after it, as an event that came late, or ``examine``, may have written it between the two.
+        What is known of its files gives way to a mark, so that ``examine`` adds nothing more to it: an item without
+        anything of the visitor's, which expires in a day. As long as the record is there, an erasure that was
+        interrupted can be repeated: only the fields are deleted once more after it, as an event that came late may have
+        written them between the two.
         """
         listed = message.listed
         # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
         hashed = f"content#{content_hash(listed.site, message.fields, [file.declared_file for file in message.files])}"
         if self._table.read(hashed).get("message_id") == listed.id:
             self._table.delete(hashed)
-        self.erase_fields(listed.id)
-        self._table.delete(listed.id)
-        self.erase_fields(listed.id)
+        # Before the fields, which alone say that there are files.
+        if message.files:
+            self._erase_facts(listed.id)
+        for key in (fields_key(listed.id), listed.id, fields_key(listed.id)):
+            self._table.delete(key)
 
     def erase_fields(self, message_id: str) -> bool:
         """Delete what the visitor wrote, and what is known of the files; return whether any of it was there.
 
         It may be there without a record: a run that was killed after the first of its two writes leaves it so.
         """
-        # Loaded here alone: few functions erase.
-        from chalicelib.logic.message_files import facts_key
+        were_known = self._erase_facts(message_id)
+        return bool(self._table.delete(fields_key(message_id), returns="ALL_OLD")) or were_known
 
-        keys = (fields_key(message_id), facts_key(message_id))
-        deleted = [self._table.delete(key, returns="ALL_OLD") for key in keys]
-        return any(deleted)
+    def _erase_facts(self, message_id: str) -> bool:
+        """Put the mark in the place of what is known of the files; return whether anything was known."""
+        # Loaded here alone: few functions erase.
+        from chalicelib.logic.message_files import MAX_FILES, facts_key
+
+        files = [f"file{number}" for number in range(1, MAX_FILES + 1)]
+        update = f"SET gone = :gone, expires_at = :expires_at REMOVE {', '.join(files)}"
+        values = {":gone": 1, ":expires_at": int(self._clock()) + DAY}
+        known = self._table.update(facts_key(message_id), update, values, returns="ALL_OLD").item
+        return any(file in known for file in files)
 
 
 MARKS_SET = "marks = list_append(if_not_exists(marks, :none), :marks)"

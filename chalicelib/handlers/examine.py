@@ -42,6 +42,6 @@ def _examine(key: str, function_arn: str) -> FileFacts:
         taken = site.files.kinds if site and site.files else KINDS
         facts = examine(stored.content, stored.name, stored.declared_type, taken)
         days, at = site.retention_days if site else OTHERS_KEPT, stored.stored_at
-    container.examinations.record(item, attribute, facts, at + (days + 1) * DAY, of_message=bool(site_name))
+    container.examinations.record(item, attribute, facts, at + (days + 1) * DAY)
     logger.info("Examined", extra={"file": item, "kind": facts.kind, "mark": str(facts.mark or "")})
     return facts

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NEW_PREFIX, KEPT_PREFIX, INCOMING_PREFIX = "new/", "files/", "incoming/"
 """What the keys of the bucket begin with."""
+MAX_FILES = 10
+"""The most files of a message that a site may take."""
 
 
 @dataclass(frozen=True, slots=True)

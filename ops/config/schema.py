@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from chalicelib.logic.allowed_origins import origin_of
 from chalicelib.logic.captcha_verdict import CAPTCHA_SERVICES
 from chalicelib.logic.known_field_names import Role, meaning_of
+from chalicelib.logic.message_files import MAX_FILES
 from chalicelib.settings import Captcha, Digest, FileRules, RetryTimes, Spam
 from chalicelib.texts import FALLBACK
 from ops.config import regions
@@ -190,7 +191,7 @@ class SpamTable(Table):
 class FilesTable(Table):
     """The files that a site's forms may hold."""
 
-    count: int = Field(default=3, ge=1, le=10)
+    count: int = Field(default=3, ge=1, le=MAX_FILES)
     size_mb: int = Field(default=4, ge=1, le=4)
     kinds: list[Literal["image", "pdf", "document", "text", "audio", "video", "archive"]] = Field(
         default=["image", "pdf"], min_length=1

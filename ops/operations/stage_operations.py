@@ -260,7 +260,7 @@ class Operations:
 
     @cached_property
     def _marks(self) -> MarkTable:
-        return MarkTable(self._dynamodb, self.stage.table)
+        return MarkTable(self._dynamodb, self.stage.table, self._clock)
 
     @cached_property
     def _archive(self) -> OperatorArchive:

@@ -169,10 +169,6 @@ def a_new_object(herald: Harness) -> dict[str, Any]:
     return {"detail": {"object": {"key": f"incoming/{marker()}.jpg"}}}
 
 
-def a_file_of_an_erased_message(herald: Harness) -> dict[str, Any]:
-    return {"detail": {"object": {"key": f"files/filed/{marker()}/1"}}}
-
-
 @contextmanager
 def no_alarm_yet(herald: Harness, unreported: int = 0) -> Iterator[None]:
     """As if the owner had not been told anything for long."""
@@ -441,8 +437,6 @@ WITHOUT_STATEMENT: dict[tuple[str, str], Signal] = {
     ("examine", "SeeMissingFiles"): lost_file_is_not_told,
     ("examine", "ReadIncoming"): fails("examine", "FilesError", a_new_object),
     ("examine", "RecordExaminations"): files_are_not_examined,
-    ("examine", "SeeErasures"): files_are_not_examined,
-    ("examine", "ForgetErased"): fails("examine", "StoreError", a_file_of_an_erased_message),
     ("examine", "KeepFailedRuns"): partial(run_is_not_kept, function="examine"),
     ("destined", "ReadCaptchaSecrets"): captcha_is_not_verified,
     ("destined", "ReadInboxKey"): link_is_not_carried,

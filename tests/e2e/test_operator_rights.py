@@ -43,8 +43,8 @@ ROWS: dict[str, tuple[dict[str, str], Do]] = {
         lambda it, one: must_ask(it, one),
     ),
     "messages erase": (
-        LOOK | LETTERS | {"dynamodb:BatchGetItem": TABLE, "dynamodb:DeleteItem": TABLE},
-        lambda it, one: it.erase_all([one]),
+        LOOK | LETTERS | {f"dynamodb:{action}": TABLE for action in ("BatchGetItem", "DeleteItem", "UpdateItem")},
+        lambda it, one: it.erase_all([one, "without-a-record"]),
     ),
     "secrets check": (
         {"ssm:GetParameters": PARAMETERS, "lambda:InvokeFunction": NOTIFIERS},

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from chalicelib.adapters.dynamodb_items import from_item
 from chalicelib.adapters.file_examinations import ExaminationTable
 from chalicelib.adapters.marks_and_erasure import MarkTable
-from chalicelib.adapters.message_table import MessageTable, fields_key
+from chalicelib.adapters.message_table import DAY, MessageTable, fields_key
 from chalicelib.adapters.recent_activity import RecentTable
 from chalicelib.adapters.replays import ReplayTable
 from chalicelib.adapters.stored_messages import MessageArchive
@@ -18,7 +20,7 @@ from chalicelib.logic import replay
 from chalicelib.logic.delivery import deliver, deliver_again
 from chalicelib.logic.delivery_types import Action, Delivery, Invocation, Record, State
 from chalicelib.logic.duplicates import content_hash
-from chalicelib.logic.message_files import FileFacts, facts_key
+from chalicelib.logic.message_files import MAX_FILES, DeclaredFile, FileFacts, FileMark, facts_key
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.recorded_timeline import StepKind, recorded
@@ -145,48 +147,61 @@ def test_what_an_event_that_came_late_wrote_while_its_message_was_erased_is_eras
     assert (late, table.items()) == ([], {})
 
 
-@pytest.mark.parametrize("step", range(7))
-@pytest.mark.parametrize("erasure_first", [True, False])
-def test_what_examine_finds_out_while_its_message_is_erased_does_not_stay(
-    table: Any, step: int, erasure_first: bool
-) -> None:
-    erased, position = stored(table), FileFacts("image", "image/jpeg", exif={"latitude": "48.1", "longitude": "11.5"})
+def with_files(table: Any) -> StoredMessage:
+    """A stored message with as many files as a site may take."""
+    files = tuple(DeclaredFile(f"{number}.jpg", "image/jpeg", 9, "") for number in range(MAX_FILES))
+    new = replace(message("id-2"), files=files)
+    MessageTable(table, STAGE, lambda: NOW).add(new, Record("run-2", {"pushover": DELIVERED}))
+    return stored(table, "id-2")
 
-    def erase() -> None:
-        MarkTable(table, STAGE.table).erase(erased)
 
-    def examine() -> None:
-        ExaminationTable(table, STAGE.table).record(facts_key("id-1"), "file1", position, NOW + 99, of_message=True)
+def examine(table: Any, message_id: str, *numbers: int) -> None:
+    facts = FileFacts("image", "image/jpeg", exif={"latitude": "48.1", "longitude": "11.5"})
+    for number in numbers:
+        ExaminationTable(table, STAGE.table).record(facts_key(message_id), f"file{number}", facts, NOW + 999 * DAY)
 
-    first, *between = (erase, examine) if erasure_first else (examine, erase)
+
+def erased_facts(message_id: str) -> dict[str, object]:
+    """All that an erasure leaves of what was known of a message's files."""
+    return {"id": facts_key(message_id), "gone": 1, "expires_at": NOW + DAY}
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_what_examine_finds_out_while_its_message_is_erased_does_not_stay(table: Any, step: int) -> None:
+    before, erased = table.items().keys(), with_files(table)
+    examine(table, "id-2", *range(1, MAX_FILES + 1))
     calls = iter(range(99))
 
     def amid(operation: str, request: dict[str, Any]) -> None:
-        if next(calls) == step and between:
-            between.pop()()
+        if next(calls) == step:
+            examine(table, "id-2", 1, MAX_FILES)
 
     table.before_call = amid
-    first()
-    for late in between:
-        late()
-    assert table.items() == {}
+    MarkTable(table, STAGE.table, lambda: NOW).erase(erased)
+    examine(table, "id-2", 2)
+    assert table.items().keys() == before | {facts_key("id-2")}
+    assert from_item(table.item(facts_key("id-2"))) == erased_facts("id-2")
 
 
-def test_what_examine_finds_out_of_a_message_stays_with_it_and_of_what_others_bring_without_one(table: Any) -> None:
-    for item, of_message in ((facts_key("id-1"), True), (facts_key("incoming/a.jpg"), False)):
-        ExaminationTable(table, STAGE.table).record(item, "file1", FileFacts("pdf"), NOW + 99, of_message=of_message)
-        assert item in table.items()
+def test_the_files_of_a_message_that_is_stored_again_are_unexamined_to_who_looks(table: Any) -> None:
+    MarkTable(table, STAGE.table).erase(with_files(table))
+    again = with_files(table)
+    assert [file.facts for file in again.files] == [FileFacts(mark=FileMark.UNEXAMINED)] * MAX_FILES
 
 
-@pytest.mark.parametrize("left", [[fields_key], [facts_key], [fields_key, facts_key]])
+@pytest.mark.parametrize("left", [(), (fields_key,), (facts_key,), (fields_key, facts_key)])
 def test_what_a_killed_run_left_without_a_record_is_erased_by_its_id(
-    table: Any, left: list[Callable[[str], str]]
+    table: Any, left: tuple[Callable[[str], str], ...]
 ) -> None:
-    before = table.items()
-    for key_of in left:
-        table.put_item(TableName=STAGE.table, Item={"id": {"S": key_of("killed")}})
-    assert [MarkTable(table, STAGE.table).erase_fields("killed") for _ in range(2)] == [True, False]
-    assert table.items() == before
+    before = table.items().keys()
+    if fields_key in left:
+        table.put_item(TableName=STAGE.table, Item={"id": {"S": fields_key("killed")}})
+    if facts_key in left:
+        examine(table, "killed", MAX_FILES)
+    marks = MarkTable(table, STAGE.table, lambda: NOW)
+    assert [marks.erase_fields("killed") for _ in range(2)] == [bool(left), False]
+    assert table.items().keys() == before | {facts_key("killed")}
+    assert from_item(table.item(facts_key("killed"))) == erased_facts("killed")
 
 
 def test_an_attempt_in_progress_is_recorded_and_none_follows(table: Any) -> None:

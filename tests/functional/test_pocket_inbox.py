@@ -228,8 +228,7 @@ def test_an_image_is_shown_to_who_gets_the_sites_messages(
     with_file = replace(message, id=message_id, site=site, files=(ref,))
     delivery = Delivery(State.DELIVERED, 1)
     container.messages.add(with_file, Record("run", {"phone": delivery}, NOTHING_FOUND, 0))
-    facts = FileFacts("image", "image/jpeg")
-    container.examinations.record(facts_key(message_id), "file1", facts, NOW + 1000, of_message=True)
+    container.examinations.record(facts_key(message_id), "file1", FileFacts("image", "image/jpeg"), NOW + 1000)
     container.__dict__["_file_bucket"] = Bucket()
     assert browser.asks("GET", f"file?id={message_id}&number=1")["statusCode"] == 403, "without a session"
     browser.opens(address(message))
@@ -413,7 +412,7 @@ def test_the_files_of_an_erased_message_are_deleted_first(browser: Browser, cont
     container.messages.add(message, Record("run", {"phone": Delivery(State.DELIVERED, 1)}))
     assert browser.presses(browser.opens(address(message)), "Erase")["statusCode"] == 303
     assert sorted(deleted) == [f"{where}/default/message-1/{n}" for where in ("files", "new") for n in (1, 2)]
-    assert not [key for key in container.table.items() if "message-1" in key]
+    assert [key for key in container.table.items() if "message-1" in key] == [facts_key("message-1")]
 
 
 def test_a_list_of_twenty_costs_one_query_and_one_read(container: PocketContainer, browser: Browser) -> None:
