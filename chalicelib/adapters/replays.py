@@ -1,4 +1,4 @@
-"""The one write by which a person's replay changes a message's item."""
+"""The one write by which a person's replay changes a message's record."""
 
 from __future__ import annotations
 
@@ -39,21 +39,24 @@ class ReplayTable:
         return self._messages.find_record(message_id)
 
     def apply(self, message_id: str, update: ReplayUpdate) -> bool:
-        """Write the whole change; return False, and change nothing, when the item was changed in between.
+        """Write the whole change; return False, and leave the record as it is, when it was changed in between.
 
         The client repeats a write whose answer was lost, and the repetition fails on the first one's success. So an
         item that already holds the change counts as written. Raises LookupError where nothing is left to deliver.
+
+        What the visitor wrote is kept for as long as it may be tried before the record says that it is: where that
+        write fails or comes too late, it stays longer than the record, by ``give_up_hours`` and a day at most.
         """
         if not update.before:
             return self._let_go(message_id, update)
-        self._keep_until_settled(message_id, settled_by(update.at, self._stage))
-        sets = ["due = :due", "due_at = :due_at", "replayed_at = :at"]
+        sets = ["due = :due", "due_at = :due_at", "replayed_at = :at", "expires_at = :expires_at"]
         conditions = ["held = :held" if update.hold_reason else "attribute_not_exists(held)", "attribute_exists(id)"]
         names = {f"#{name}": name for name in COMPARED_FIELDS}
         values: dict[str, object] = {
             ":due": DUE,
             ":due_at": update.due_at,
             ":at": update.at,
+            ":expires_at": self._kept_until(message_id, settled_by(update.at, self._stage)),
             **({":held": update.hold_reason} if update.hold_reason else {}),
         }
         lines = []
@@ -81,17 +84,18 @@ class ReplayTable:
             for channel, after in update.after.items()
         )
 
-    def _keep_until_settled(self, message_id: str, until: int) -> None:
-        """Let nothing that is tried again expire before; what is kept for longer stays so.
-
-        Before the message becomes due, and the record last: where a write fails, it is kept for longer, never lost.
-        """
-        for key in (fields_key(message_id), message_id):
-            update = self._table.update(
-                key, "SET expires_at = :until", {":until": until}, condition="expires_at < :until"
-            )
-            if not update.done and not update.item:
-                raise LookupError(message_id)
+    def _kept_until(self, message_id: str, until: int) -> int:
+        """Have what the visitor wrote kept until then, or for as long as it is anyway; return the same of the
+        record."""
+        record = self._table.read(message_id)
+        if not record:
+            raise LookupError(message_id)
+        written = self._table.update(
+            fields_key(message_id), "SET expires_at = :until", {":until": until}, condition="expires_at < :until"
+        )
+        if not written.done and not written.item:
+            raise LookupError(message_id)
+        return max(until, int(record["expires_at"]))
 
     def _let_go(self, message_id: str, update: ReplayUpdate) -> bool:
         """Take the hold away where there is no channel to try."""

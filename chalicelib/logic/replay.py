@@ -80,9 +80,9 @@ class ReplayStore(Protocol):
         """Return a message's record, or None if it doesn't exist or was deleted."""
 
     def apply(self, message_id: str, update: ReplayUpdate) -> bool:
-        """Write the whole change, and keep the message until its channels give up; return False, and change nothing
-        of its deliveries, when the record was changed in between. Raises LookupError where the message, or what the
-        visitor wrote, is gone."""
+        """Write the whole change, and keep the message until its channels give up; return False, and leave the record
+        as it is, when it was changed in between. Raises LookupError where the message, or what the visitor wrote, is
+        gone."""
 
 
 def plan_replay(
