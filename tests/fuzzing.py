@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.logic.known_field_names import MEANINGS
-from chalicelib.logic.validation import is_filled
+from chalicelib.logic.message import is_filled
 from tests.fakes import LIMITS
 from tests.openapi import Document
 from tests.rehearsal import REHEARSING

@@ -12,12 +12,12 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+from chalicelib.logic.message import BLANK_LETTERS
+
 _COLONS = re.compile("[:\u02d0\u02f8\u0589\u05c3\u0703\u0704\u1361\u16ec\u205a\u2236\ua4fd\ua789\ufe13\ufe55\uff1a]")
 _FARTHEST = 80
 """Characters from a line's start within which a colon ends a label, invisible characters included."""
 _TWINS = str.maketrans("01l|!5$3@", "oiiiissea")
-_BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
-"""Hangul fillers and Braille's blank: letters and a sign by their category, but invisible."""
 
 
 def starts_like(line: str, labels: Iterable[str]) -> bool:
@@ -28,7 +28,7 @@ def starts_like(line: str, labels: Iterable[str]) -> bool:
 
 def first_visible(line: str) -> str:
     """The first letter, digit or sign that somebody sees; empty without one."""
-    return next((it for it in line if unicodedata.category(it)[0] in "LNPS" and it not in _BLANK_LETTERS), "")
+    return next((it for it in line if unicodedata.category(it)[0] in "LNPS" and it not in BLANK_LETTERS), "")
 
 
 def is_like(name: str, labels: Iterable[str]) -> bool:
@@ -48,7 +48,7 @@ def _skeleton(text: str) -> str:
     read = "".join(
         character
         for character in decomposed.translate(_TWINS)
-        if character.isalnum() and character not in _BLANK_LETTERS
+        if character.isalnum() and character not in BLANK_LETTERS
     )
     return "".join(map(_as_ascii, read)).replace("rn", "m").replace("vv", "w")
 

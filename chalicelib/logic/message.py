@@ -14,6 +14,7 @@ Keys from ``signals`` on are left out where they would be empty.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,20 @@ LATEST = 221_845_391_999
 """The last second that a message or notification may have: the year 8999 ends (UTC). Python's calendar ends with the
 year 9999, also in time zones ahead of UTC, and a message is shown with its expiry, up to ten years later. Milliseconds
 of our time, such as JavaScript's ``Date.now()``, are beyond it."""
+
+BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Hangul fillers and Braille's blank: letters and a sign by their category, but invisible."""
+DIRECTION = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""Marks that reorder the text around them, so that a line could read as another."""
+FORMATTING = r"\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"
+"""Characters that nobody sees and that come with what is pasted. Joiners are none of these: they make other letters of
+Arabic and Indic ones, and one emoji of two."""
+_UNSEEN = (
+    rf"\s{BLANK_LETTERS}{DIRECTION}{FORMATTING}\u034f\u17b4\u17b5\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f"
+    r"\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Spaces, and what Unicode has no glyph for: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
+What it does not know yet, such as a new emoji, and an accent on nothing are seen."""
 
 _KEY_NAMESPACE = uuid.UUID("6f0c5dd4-6d35-4b8e-9d1f-0f8b5f3f5b62")
 """The namespace (RFC 9562, 5.5) of ids that are made from keys."""
@@ -148,6 +163,11 @@ def read_files(stored: Mapping[str, Any]) -> tuple[DeclaredFile, ...]:
     from chalicelib.logic.message_files import DeclaredFile
 
     return tuple(map(DeclaredFile.from_json, stored["files"]))
+
+
+def is_filled(text: str) -> bool:
+    """Whether anybody sees anything in a field's text. It is the only meaning of blank that a form's fields have."""
+    return bool(text.strip()) and (text.isascii() or re.search(f"[^{_UNSEEN}]", text) is not None)
 
 
 def replace_lone_surrogates(value: Any) -> Any:

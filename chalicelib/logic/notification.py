@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from chalicelib.errors import InvalidRequestError
 from chalicelib.logic.invoke_contract import MAX_ID, VERSION, check_keys, read_flag, read_text, read_whole_number
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, SINGLE_LINE
-from chalicelib.logic.message import LATEST, Message
+from chalicelib.logic.message import LATEST, Message, is_filled
 from chalicelib.settings import Channel, Site
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def from_contact(
 
     Title and body are the channel's, else the site's, else the usual ones.
     """
-    fields = {name: value for name, value in message.fields.items() if value.strip()}
+    fields = {name: value for name, value in message.fields.items() if is_filled(value)}
     label = _site_label(message, site)
     title = (channel and channel.title) or (site and site.title) or ""
     # In a form without a field ``message``, the longest text is the message.

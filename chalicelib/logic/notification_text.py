@@ -29,6 +29,7 @@ from functools import partial
 
 from chalicelib.logic import placeholders
 from chalicelib.logic.lookalikes import first_visible, is_like, starts_like
+from chalicelib.logic.message import is_filled
 from chalicelib.logic.notification import TITLE_PLACEHOLDERS, Notification
 from chalicelib.logic.plain_text import CUT_MARK, cut, multiline, one_line
 
@@ -119,7 +120,7 @@ class Parts:
 
     def __init__(self, notification: Notification, longest_line: int = 0) -> None:
         self.notification = notification
-        self._fields = {name: multiline(value) for name, value in notification.fields if value.strip()}
+        self._fields = {name: multiline(value) for name, value in notification.fields if is_filled(value)}
         self._labels = (*_HERALDS_LABELS, *_LABEL.findall(notification.body))
         self._longest_line = longest_line
         self.known = [(LABELS[name], one_line(self._fields[name])) for name in LABELS if name in self._fields]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
+from chalicelib.logic.message import BLANK_LETTERS, DIRECTION
+
 CUT_MARK = "…"
 
 _LINE_BREAK = re.compile(r"\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 # Control characters (C0 and C1) but tab and line feed, and lone surrogates, which no encoding can hold.
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-# Letters and patterns that show nothing: enough of them would begin a new line on a narrow screen.
-_BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
-# They reorder the text around them, so that a line could read as another.
-_REORDERING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Enough of them would begin a new line on a narrow screen.
+_BLANK = re.compile(f"[{BLANK_LETTERS}]")
+_REORDERING = re.compile(f"[{DIRECTION}]")
 
 
 def multiline(value: str) -> str:

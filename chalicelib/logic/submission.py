@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.logic.form_body import LONE_SURROGATE, Pairs
 from chalicelib.logic.known_field_names import KNOWN_FIELDS, MEANINGS, SINGLE_LINE, Role, meaning_of
+from chalicelib.logic.message import DIRECTION, FORMATTING, is_filled
 
 MAX_NAME = 100
 """Characters of a field's name that are kept."""
@@ -17,10 +18,6 @@ _CONTROL = r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]"
 _SPACING = re.compile(r"[\t\n\x0b\x0c\x85\u2028\u2029]+")
 _BREAKS = re.compile(r"[\x0b\x0c\x85]")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_FORMATTING = r"[\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb]"
-"""Characters that nobody sees and that come with what is pasted. Joiners are none of these: they make other letters of
-Arabic and Indic ones, and one emoji of two."""
-_DIRECTION = r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 _RIGHT_TO_LEFT = r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 """Letters beside which the direction of others has a meaning."""
 _UNTICKED = ("", "false", "0")
@@ -97,7 +94,7 @@ def _rename_guessed_fields(submission: Submission) -> None:
     surest: dict[str, tuple[bool, int, str]] = {}
     for name, text in submission.fields.items():
         known_name, uncertainty = guess_field(submission.sent_as[name]) or ("", 0)
-        blank = not text.strip()
+        blank = not is_filled(text)
         # A text without @ is not taken for the address: validation would refuse a form for a guess of ours.
         if known_name and known_name not in submission.fields and (known_name != "email" or blank or "@" in text):
             # A blank one comes after all others; of two that are as sure the first counts.
@@ -125,15 +122,16 @@ def _unused_name(submission: Submission, name: str) -> str:
 
 def _add_text(submission: Submission, sent_name: str, field_name: str, text: str) -> None:
     before, sent_as = submission.fields.get(field_name, ""), submission.sent_as.get(field_name, sent_name)
-    if not before or (field_name == "email" and sent_as == sent_name and text):
+    filled = is_filled(text)
+    if not is_filled(before) or (field_name == "email" and sent_as == sent_name and filled):
         _set_text(submission, field_name, sent_name, text)
     elif sent_as == sent_name:
-        _set_text(submission, field_name, sent_name, f"{before}, {text}" if text else before)
-    elif sent_name == field_name and text:
+        _set_text(submission, field_name, sent_name, f"{before}, {text}" if filled else before)
+    elif sent_name == field_name and filled:
         # A field itself comes before its aliases.
         _set_text(submission, field_name, sent_name, text)
         _add_other(submission, field_name, sent_as, before)
-    elif text:
+    elif filled:
         _add_other(submission, field_name, sent_name, text)
 
 
@@ -162,7 +160,7 @@ def _clean(text: str, field_name: str) -> str:
     if field_name not in SINGLE_LINE:
         return _BREAKS.sub("\n", text)
     if not text.isascii():
-        text = re.sub(_FORMATTING, "", text)
+        text = re.sub(f"[{FORMATTING}]", "", text)
         if field_name == "email" or not re.search(_RIGHT_TO_LEFT, text):
-            text = re.sub(_DIRECTION, "", text)
+            text = re.sub(f"[{DIRECTION}]", "", text)
     return _SPACING.sub(" ", text).strip()

@@ -23,6 +23,7 @@ from chalicelib.logic.delivery_types import (
     State,
 )
 from chalicelib.logic.invoke_contract import MAX_ID
+from chalicelib.logic.message import is_filled
 from chalicelib.logic.notification import Notification
 from chalicelib.logic.notification_text import VISITOR_LINE_PREFIX
 from chalicelib.logic.plain_text import cut, one_line
@@ -223,8 +224,9 @@ def summary_notification(channel: str, batch: Batch, dependencies: SummaryDepend
 
 def message_line(fields: Mapping[str, str]) -> str:
     """Who wrote and how it begins, in one line."""
+    fields = {name: text for name, text in fields.items() if is_filled(text)}
     who = fields.get("name") or fields.get("email") or fields.get("title") or ""
-    text = fields.get("message") or next((text for text in fields.values() if text.strip()), "")
+    text = fields.get("message") or next(iter(fields.values()), "")
     return cut(one_line(f"{who}: {text}" if who else text), MAX_LINE)
 
 

@@ -6,6 +6,7 @@ import re
 
 from chalicelib.errors import Problem, SubmissionError
 from chalicelib.logic.form_body import LONE_SURROGATE
+from chalicelib.logic.message import is_filled
 from chalicelib.logic.submission import Submission
 from chalicelib.settings import Limits, Site
 
@@ -28,19 +29,6 @@ def validate(submission: Submission, site: Site, limits: Limits, *, accepts_any_
             problems.append(problem)
     if problems:
         raise SubmissionError(422, "invalid", *problems)
-
-
-_UNSEEN = (
-    r"\s\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-"""Spaces, Braille's too, and what Unicode has no glyph for: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
-What it does not know yet, such as a new emoji, and an accent on nothing are seen."""
-
-
-def is_filled(text: str) -> bool:
-    """Whether anybody sees anything in a text."""
-    return bool(text.strip()) and (text.isascii() or re.search(f"[^{_UNSEEN}]", text) is not None)
 
 
 def _find_problem(name: str, text: str, sent_as: str, site: Site, limits: Limits) -> Problem | None:

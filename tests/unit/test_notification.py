@@ -140,6 +140,8 @@ def test_a_form_without_a_message_is_told_by_its_longest_text_that_is_no_name() 
     assert from_contact(form).message == "Please call"
     assert from_contact(message(b="zz", a="aaa")).message == "aaa", "the longest, not the last"
     assert from_contact(message(name="Ada")).message == "(no message)"
+    unseen = from_contact(message(message="\u3164", phone="\u200b \u2800"))
+    assert (unseen.message, unseen.fields) == ("(no message)", ())
 
 
 def test_a_signal_changes_nothing_of_what_the_owner_reads() -> None:

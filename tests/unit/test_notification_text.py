@@ -41,7 +41,7 @@ def at_most(size: int) -> Callable[[str], bool]:
 
 def test_the_message_comes_first_then_what_is_known_then_the_forms_own_fields() -> None:
     known = {"email": "j@example.com", "message": "Hi\n\nthere", "name": "Ada"}
-    assert lay_out(told(**{"a": "1", **known, "b c": "x\ny", "z": " "})) == (
+    assert lay_out(told(**{"a": "1", **known, "b c": "x\ny", "z": " ", "unseen": "\u3164"})) == (
         "Hi\n\nthere\n\nName: Ada\nEmail: j@example.com\nSite: www.example.com\n\n› a: 1\n› b c: x\n›   y"
     )
 

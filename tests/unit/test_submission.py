@@ -55,6 +55,9 @@ def named(error: SubmissionError) -> list[tuple[str, str]]:
     return [(problem.field, problem.code) for problem in error.problems]
 
 
+UNSEEN = ("\u200b\u2060", "\u00a0\u3164", "\u2800\ufeff", "\u200d\ufe0f", "\u034f \u17b4", "\U000e0020\U000e0100")
+BLANKS = ["", " ", "\t", "\n\n", "\u00a0", "\u2003", *UNSEEN]
+
 # Sorting
 
 
@@ -102,6 +105,16 @@ def test_of_two_aliases_the_first_that_says_something_counts() -> None:
     assert both.fields == {"message": "A", "description": "B, C"}
     assert both.sent_as == {"message": "msg", "description": "description"}
     assert classify_fields([("_replyto", ""), ("replyto", "b@example.com")]).fields == {"email": "b@example.com"}
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_a_name_whose_text_is_blank_leaves_its_field_to_another(blank: str) -> None:
+    for first, second in (("message", "msg"), ("msg", "message"), ("msg", "description"), ("message", "message")):
+        for pairs in ([(first, blank), (second, "Hi")], [(first, "Hi"), (second, blank)]):
+            assert classify_fields(pairs).fields == {"message": "Hi"}, pairs
+    assert classify_fields([("email", "a@example.com"), ("email", blank)]).fields == {"email": "a@example.com"}
+    guessed = accepted([("Nachricht", blank), ("Kommentar", "Hi")])
+    assert guessed["message"] == "Hi"
 
 
 @pytest.mark.parametrize("name", ["colour", "message", "source", "name", "subject"])
@@ -185,10 +198,7 @@ def test_space_around_a_message_stays() -> None:
 # What is required
 
 
-UNSEEN = ("\u200b\u2060", "\u00a0\u3164", "\u2800\ufeff", "\u200d\ufe0f", "\u034f \u17b4", "\U000e0020\U000e0100")
-
-
-@pytest.mark.parametrize("blank", ["", " ", "\t", "\n\n", "\u00a0", "\u2003", *UNSEEN])
+@pytest.mark.parametrize("blank", BLANKS)
 @pytest.mark.parametrize("name", [*KNOWN_FIELDS, "phone", "Any other"])
 def test_a_required_field_that_is_blank_is_empty(name: str, blank: str) -> None:
     assert (name, "REQUIRED_FIELD_EMPTY") in named(refused([(name, blank)], site(required=(name,))))

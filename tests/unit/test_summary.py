@@ -88,6 +88,7 @@ def test_a_slow_table_delays_no_summary(seconds: int, named: int) -> None:
         ({"title": "Backup", "message": "Failed"}, "Backup: Failed"),
         ({"message": "Hi"}, "Hi"),
         ({"a": " ", "b": "text", "c": "more"}, "text"),
+        ({"name": "\u2800", "message": "\u3164", "b": "text"}, "text"),
         ({"name": "Ada"}, "Ada: Ada"),
         ({}, ""),
         ({"message": "x" * MAX_LINE}, "x" * MAX_LINE),
