@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 MAX_TEXT = 100_000
 """Most characters of a title, a message, and a field's name or value. No form has as many."""
 MAX_LABEL = 300
-"""Most characters of ``site``, ``full_text_at`` and ``files_at``."""
+"""Most characters of ``site``, ``full_text_at``, ``files_at`` and each text of a file."""
+MAX_FIELDS = 200
+"""Most fields of a request, and the most that ``herald.toml`` lets a form have."""
 MAX_INBOX = 1_000
 """Most characters of ``inbox``."""
 MAX_BODY = 2_000
@@ -181,10 +183,11 @@ class Quota:
 
 def _fields(given: object) -> tuple[tuple[str, str], ...]:
     expected = InvalidRequestError(
-        f'fields: expected a list of {{"name": text, "value": text}}, each text of at most {MAX_TEXT} characters',
+        f'fields: expected a list of at most {MAX_FIELDS} {{"name": text, "value": text}}, each text of at most'
+        f" {MAX_TEXT} characters",
         key="fields",
     )
-    if not isinstance(given, list):
+    if not isinstance(given, list) or len(given) > MAX_FIELDS:
         raise expected
     fields: list[tuple[str, str]] = []
     for entry in given:
@@ -200,8 +203,8 @@ def _fields(given: object) -> tuple[tuple[str, str], ...]:
 
 def _files(given: object) -> tuple[NotifiedFile, ...]:
     expected = InvalidRequestError(
-        'files: expected a list of at most 20 {"name": text, "about": text, "key": text, "type": text}, the last two'
-        " if it may be attached",
+        f'files: expected a list of at most {MAX_FILES} {{"name": text, "about": text, "key": text, "type": text}},'
+        f" each text of at most {MAX_LABEL} characters, the last two if it may be attached",
         key="files",
     )
     if not isinstance(given, list) or len(given) > MAX_FILES:
@@ -215,6 +218,8 @@ def _files(given: object) -> tuple[NotifiedFile, ...]:
                 files.append(NotifiedFile(name, about))
             case _:
                 raise expected
+        if max(map(len, entry.values())) > MAX_LABEL:
+            raise expected
     return tuple(files)
 
 

@@ -14,6 +14,7 @@ from chalicelib.logic.allowed_origins import origin_of
 from chalicelib.logic.captcha_verdict import CAPTCHA_SERVICES
 from chalicelib.logic.known_field_names import Role, meaning_of
 from chalicelib.logic.message_files import MAX_FILES
+from chalicelib.logic.notification import MAX_FIELDS
 from chalicelib.settings import Captcha, Digest, FileRules, RetryTimes, Spam
 from chalicelib.texts import FALLBACK
 from ops.config import regions
@@ -255,7 +256,7 @@ class LimitsTable(Table):
     """The size of a submission. SNS carries 256 KiB, and encoding may double a text."""
 
     body_kib: int = Field(default=64, ge=1, le=64)
-    fields: int = Field(default=50, ge=1, le=200)
+    fields: int = Field(default=50, ge=1, le=MAX_FIELDS)
     field_kib: int = Field(default=10, ge=1, le=64)
 
 

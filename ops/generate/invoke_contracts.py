@@ -179,6 +179,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 _LONGEST = _text() | {"maxLength": notification.MAX_TEXT}
+_LABEL = _text() | {"maxLength": notification.MAX_LABEL}
 _SECONDS = "seconds since the epoch"
 _CORRELATION = _id("Your own id of what you do; the function's log lines have it")
 
@@ -190,7 +191,10 @@ NOTIFY: dict[str, Schema] = {
     "channel": _id("One of herald.toml that the function serves; needed where it serves several"),
     "reply_to": _id("An e-mail address to answer to, for a channel that can", notification.MAX_ADDRESS),
     "fields": _list(_object({"name": _LONGEST, "value": _LONGEST}) | {"additionalProperties": False})
-    | {"description": "What the message is made of. One named `message` is what is shown as the message"},
+    | {
+        "maxItems": notification.MAX_FIELDS,
+        "description": "What the message is made of. One named `message` is what is shown as the message",
+    },
     "options": {"type": "object", "description": "What only one kind of channel knows; each kind checks its own"},
     "check": {"type": "boolean", "description": "True: only find out whether it could be delivered, and ring nobody"},
     "site": _id("Which website it is of, for its reader", notification.MAX_LABEL),
@@ -199,8 +203,8 @@ NOTIFY: dict[str, Schema] = {
     "files": _list(
         {
             "oneOf": [
-                _object({"name": _text(), "about": _text()}) | {"additionalProperties": False},
-                _object({"name": _text(), "about": _text(), "key": _text(), "type": _text()})
+                _object({"name": _LABEL, "about": _LABEL}) | {"additionalProperties": False},
+                _object({"name": _LABEL, "about": _LABEL, "key": _LABEL, "type": _LABEL})
                 | {"additionalProperties": False, "description": "It may be attached: its key in the stage's bucket"},
             ]
         }

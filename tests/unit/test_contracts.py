@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
@@ -12,8 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import FunctionError, InvalidRequestError, NotifierError
+from chalicelib.logic.file_names import kept_name
 from chalicelib.logic.invoke_contract import MAX_ID
-from chalicelib.logic.notification import MAX_TEXT, MAX_TITLE, Notification, from_contact
+from chalicelib.logic.message_files import DeclaredFile, FileFacts, FileMark, MessageFile
+from chalicelib.logic.notification import (
+    MAX_FIELDS,
+    MAX_FILES,
+    MAX_LABEL,
+    MAX_TEXT,
+    MAX_TITLE,
+    Notification,
+    from_contact,
+)
 from chalicelib.logic.overall_state import MessageState
 from chalicelib.logic.published_notification import MAX_LINK, MAX_MESSAGE, read
 from chalicelib.logic.stored_message_requests import GetMessage, ListMessages
@@ -40,6 +51,7 @@ WHOLE: dict[str, dict[str, Any]] = {
         "fields": [{"name": "Name", "value": ""}],
         "options": {"priority": 1},
         "check": True,
+        "files": [{"name": "a.jpg", "about": "image, 2.1 MB", "key": "files/1", "type": "image/jpeg"}],
     },
     "get_message": {"version": 1, "id": "id-1", "correlation_id": "mine"},
     "list_messages": {
@@ -75,6 +87,14 @@ EDGES: list[Any] = [
     *(*MessageState, "accepted", "1", "id=", Position(NOW, "é").as_cursor(), Position(0, "x").as_cursor()),
     [{"name": "", "value": ""}],
     [{"name": "", "value": ""}, {"name": "", "value": 1}],
+    *([{"name": "", "value": ""}] * number for number in (MAX_FIELDS, MAX_FIELDS + 1)),
+    *([{"name": "", "about": ""}] * number for number in (MAX_FILES, MAX_FILES + 1)),
+    *(
+        [dict.fromkeys(("name", "about", "key", "type"), "") | {key: "x" * length}]
+        for key in ("name", "about", "key", "type")
+        for length in (MAX_LABEL, MAX_LABEL + 1)
+    ),
+    [{"name": "", "about": "x" * (MAX_LABEL + 1)}],
     [{"name": ""}],
     [{"name": None, "value": ""}],
     [[]],
@@ -160,8 +180,15 @@ def test_white_space_is_the_same_to_the_schema_and_the_code() -> None:
 
 
 def test_what_destined_asks_a_notifier_fits_the_contract() -> None:
-    notification = from_contact(message("id-1", email="ada@example.com", message="Hello", topic="Offer"))
-    validator("notify", "request").validate(notification.as_request())
+    name = kept_name(f"{'x' * 500}.pdf", 1)
+    file = MessageFile(DeclaredFile(name, "", 999_499, ""), FileFacts("document", "application/pdf"))
+    fields = {"email": "ada@example.com", "message": "Hello", **{f"field {n}": "x" for n in range(MAX_FIELDS - 2)}}
+    for mark in (None, *FileMark):
+        marked = replace(file, facts=replace(file.facts, mark=mark))
+        longest = message("i" * MAX_ID, site="s" * MAX_ID, **fields)
+        told = from_contact(longest, files=[marked] * MAX_FILES).as_request()
+        validator("notify", "request").validate(told)
+        assert len(Notification.from_request(told).fields) == MAX_FIELDS
 
 
 def test_a_key_that_the_contract_lacks_is_named() -> None:

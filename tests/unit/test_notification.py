@@ -200,18 +200,23 @@ LONGEST = {
     "body": 2000,
 }
 FILE = {"name": "a", "about": "b"}
+WHOLE_FILE = FILE | {"key": "c", "type": "d"}
+FIELD = {"name": "a", "value": "b"}
 NO_FIELDS: list[object] = [
+    [FIELD] * 201,
     *({}, None, [1], [FILE], [{"name": "a", "value": 1}], [{"name": "a", "value": "b", "c": 1}]),
     *([{"name": "x" * 100_001, "value": "b"}], [{"name": "a", "value": "x" * 100_001}]),
 ]
 NO_OPTIONS: list[object] = [[], None, "a", {1: 2}]
 NO_FILES: list[object] = [
-    *({}, None, [1], [FILE] * 21, [{"name": "a"}], [{**FILE, "key": "a"}], [{**FILE, "key": 1, "type": ""}])
+    *({}, None, [1], [FILE] * 21, [{"name": "a"}], [{**FILE, "key": "a"}], [{**FILE, "key": 1, "type": ""}]),
+    *([WHOLE_FILE | {key: "x" * 301}] for key in WHOLE_FILE),
+    [FILE | {"about": "x" * 301}],
 ]
-FIELDS_ARE = 'expected a list of {"name": text, "value": text}, each text of at most 100000 characters'
+FIELDS_ARE = 'expected a list of at most 200 {"name": text, "value": text}, each text of at most 100000 characters'
 FILES_ARE = (
-    'expected a list of at most 20 {"name": text, "about": text, "key": text, "type": text}, the last two'
-    " if it may be attached"
+    'expected a list of at most 20 {"name": text, "about": text, "key": text, "type": text}, each text of at most 300'
+    " characters, the last two if it may be attached"
 )
 
 
@@ -234,10 +239,11 @@ def test_what_is_optional_is_checked_too(key: str, value: object, message: str) 
 def test_what_is_optional_may_be_as_long_as_it_says() -> None:
     longest = {key: "x" * most for key, most in LONGEST.items()}
     field = {"name": "x" * 100_000, "value": "y" * 100_000}
-    found = Notification.from_request({**GOOD, **longest, "files": [FILE] * 20, "fields": [field]})
+    files = [dict.fromkeys(WHOLE_FILE, "x" * 300)] * 20
+    found = Notification.from_request({**GOOD, **longest, "files": files, "fields": [field] * 200})
     assert {key: getattr(found, key) for key in LONGEST} == longest
-    assert found.fields == (("x" * 100_000, "y" * 100_000),)
-    assert len(found.files) == 20
+    assert found.fields == (("x" * 100_000, "y" * 100_000),) * 200
+    assert found.files == (NotifiedFile(*["x" * 300] * 4),) * 20
 
 
 @pytest.mark.parametrize(
