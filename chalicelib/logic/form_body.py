@@ -312,6 +312,8 @@ def _transfer_decoded(content: bytes, encoding: str) -> bytes:
     """A part's content as it was before mail's encoding, which some programs still apply (RFC 7578, 4.7).
 
     Raises :class:`binascii.Error` for what is not in it, and :class:`SubmissionError` for an unknown encoding.
+    In quoted-printable, blanks at a line's end are no part of the text (RFC 2045, 6.7). ``=`` may be its last
+    character, as what Perl's MIME::QuotedPrint writes ends in ``=`` and a line feed.
     """
     match encoding.strip().lower():
         case "" | "7bit" | "8bit" | "binary":
@@ -319,5 +321,10 @@ def _transfer_decoded(content: bytes, encoding: str) -> bytes:
         case "base64":
             return binascii.a2b_base64(content.translate(None, b" \t\r\n"), strict_mode=True)
         case "quoted-printable":
+            # Each run of blanks is looked at once, so that many of them cost no more than their number.
+            content = re.sub(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)", b"", content)
+            # The decoder itself raises nothing: it leaves out what is behind such a sign, or leaves it undecoded.
+            if re.search(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)", content):
+                raise binascii.Error
             return binascii.a2b_qp(content)
     raise _malformed("not_multipart")

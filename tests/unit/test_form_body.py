@@ -223,6 +223,8 @@ def test_a_part_in_a_charset_that_forms_are_not_sent_in_is_422_and_named_after_i
         *((plain, "Grüße =3D".encode()) for plain in ("7bit", "8bit", "Binary", "")),
         *(("base64", b"R3LDvMOfZSA9M0Q="), (" Base64", b"R3LDvMOf\r\nZSA9M0Q=\r\n")),
         ("Quoted-Printable", b"Gr=C3=BC=\r\n=C3=9Fe =3D3D"),
+        ("quoted-printable", b"Gr=c3=bc= \t\r\n=\n=C3=9F= \ne =3D3D=\r\n"),
+        *(("quoted-printable", b"Gr=C3=BC=C3=9Fe =3D3D" + end) for end in (b"=", b"= ", b" \t")),
     ],
 )
 def test_a_part_in_an_encoding_of_mail_is_decoded(encoding: str, content: bytes) -> None:
@@ -237,7 +239,14 @@ def test_a_part_in_an_encoding_of_mail_is_decoded(encoding: str, content: bytes)
 
 
 @pytest.mark.parametrize(
-    ("encoding", "content"), [("base64", b"SGVsbG8"), ("base64", b"SGVs!bG8="), ("uuencode", b"Hi"), ("x-own", b"Hi")]
+    ("encoding", "content"),
+    [
+        *(("base64", b"SGVsbG8"), ("base64", b"SGVs!bG8="), ("uuencode", b"Hi"), ("x-own", b"Hi")),
+        *(
+            ("quoted-printable", text)
+            for text in (b"b =ZZ", b"a=4", b"a=4 \r\nb", b"1 = 2", b"a=\rb", b"==3D", b"a= b=\r\n")
+        ),
+    ],
 )
 def test_a_part_in_no_encoding_of_mail_is_400(encoding: str, content: bytes) -> None:
     body = multipart(part("message", content, headers=f"Content-Transfer-Encoding: {encoding}\r\n"))
