@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import requests
+
 from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.config.schema import DomainTable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _PAUSE, _LOOKS = 5, 180
 """Seconds between two looks at a stack that waits, and how many."""
+_TIMEOUT = 10
 
 
 def address(account: Account, stage: Stage, wanted: DomainTable | None) -> str | None:
@@ -29,8 +32,38 @@ def address(account: Account, stage: Stage, wanted: DomainTable | None) -> str |
 
 
 def serves(account: Account, stage: Stage) -> bool:
-    """Whether the API has a domain by now, so that it needs no other address."""
+    """Whether the stack of the API's domain stands. DNS may not lead there yet."""
     return _stands(cloudformation.status(account.cloudformation, cloudformation.domain(stage)) or "")
+
+
+def answers(name: str) -> bool:
+    """Whether Herald answers at this domain, so that its DNS record leads there; asked once, for at most
+    ``_TIMEOUT`` seconds to connect and as many between two bytes."""
+    try:
+        answer = requests.get(f"https://{name}/health", timeout=_TIMEOUT, allow_redirects=False)
+        return answer.status_code == 200 and answer.json() == {"status": "ok"}
+    except requests.RequestException:  # Its JSONDecodeError, too.
+        return False
+
+
+def set_default_address(
+    account: Account, stage: Stage, api: str, only_at: str | None, answers: Callable[[str], bool] = answers
+) -> str:
+    """Switch off the address that API Gateway gives where the API is to answer ``only_at`` its own domain and does so;
+    else on: no address at all would lose every form. It then answers 403. Returns what is left to do.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-disable-default-endpoint.html"""
+    off = only_at is not None and serves(account, stage) and answers(only_at)
+    if account.apis.get_rest_api(restApiId=api).get("disableExecuteApiEndpoint", False) != off:
+        account.apis.update_rest_api(
+            restApiId=api,
+            patchOperations=[{"op": "replace", "path": "/disableExecuteApiEndpoint", "value": str(off).lower()}],
+        )
+    if only_at is None or off:
+        return ""
+    return (
+        f"the default address still answers, as https://{only_at}/health doesn't; the next deploy after DNS leads there"
+        " switches it off"
+    )
 
 
 def _stands(status: str) -> bool:

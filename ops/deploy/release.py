@@ -123,6 +123,7 @@ class Release:
     """The stack of the API's own domain. The API's id is read from the account each time."""
     waits_for_record: bool = False
     """Whether a person sets the domain's DNS records."""
+    domain_name: str = ""
     default_address: bool = True
     """Whether the API answers at the address that API Gateway gives, too."""
     code: Code = Code("", {})
@@ -221,6 +222,7 @@ def plan(root: Path, config: StageConfig, where: AwsLocation) -> Release:
         target_policies=target_policies.written(config.extensions, stage, where),
         domain=_domain(config),
         waits_for_record=config.domain is not None and not config.domain.hosted_zone,
+        domain_name=config.domain.name if config.domain else "",
         default_address=config.domain is None or config.domain.default_address,
         chalice={**chalice, "stages": {stage.name: chalice["stages"][stage.name]}},
     )

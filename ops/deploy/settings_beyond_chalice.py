@@ -52,17 +52,13 @@ def apply(deployment: Deployment, release: Release) -> str:
             {"op": "replace", "path": "/tracingEnabled", "value": str(release.xray).lower()},
         ],
     )
-    # Only once the domain serves: no address at all would lose every form.
-    without = not release.default_address and api_domain.serves(account, stage)
-    if account.apis.get_rest_api(restApiId=api).get("disableExecuteApiEndpoint", False) != without:
-        account.apis.update_rest_api(
-            restApiId=api,
-            patchOperations=[{"op": "replace", "path": "/disableExecuteApiEndpoint", "value": str(without).lower()}],
-        )
     for name, answer in release.answers.items():
         account.apis.put_gateway_response(restApiId=api, responseType=cast("GatewayResponseTypeType", name), **answer)
+    only_at = None if release.default_address else release.domain_name
+    left = api_domain.set_default_address(account, stage, api, only_at)
     account.apis.create_deployment(restApiId=api, stageName=API_STAGE)
-    return "dead letters of the subscription, throttling, the gateway's own answers"
+    done = "dead letters of the subscription, throttling, the gateway's own answers"
+    return f"{done}; {left}" if left else done
 
 
 def keep_logs(deployment: Deployment, release: Release) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ops.aws import cloudformation
+from ops.aws.account import Account
 from ops.config.loader import ConfigError, StageConfig, load
 from ops.deploy import api_domain
 from ops.errors import OpsError
@@ -159,3 +161,29 @@ def test_a_stack_that_fails_is_told_with_its_reason(stubbed: Any) -> None:
     stub.add_response("describe_stacks", stack("ROLLBACK_COMPLETE"), {"StackName": NAME})
     with pytest.raises(OpsError, match="Certificate validation timed out"):
         api_domain.await_stack_or_record(cfn, NAME, "stack_create_complete", lambda _: None)
+
+
+@pytest.mark.parametrize("was_off", [False, True])
+@pytest.mark.parametrize(
+    ("only_at", "status", "answers", "off"),
+    [
+        ("forms.example.com", "CREATE_COMPLETE", True, True),
+        ("forms.example.com", "CREATE_COMPLETE", False, False),  # A person has yet to set its DNS record.
+        ("forms.example.com", "UPDATE_COMPLETE", False, False),  # It has another name now.
+        ("forms.example.com", "CREATE_IN_PROGRESS", True, False),  # Something else answers there.
+        (None, None, True, False),
+    ],
+)
+def test_the_default_address_is_off_only_while_herald_answers_at_the_domain(
+    stubbed: Any, only_at: str | None, status: str | None, answers: bool, off: bool, was_off: bool
+) -> None:
+    (cfn, stack_stub), (apis, stub) = stubbed("cloudformation"), stubbed("apigateway")
+    if status:
+        stack_stub.add_response("describe_stacks", stack(status), {"StackName": NAME})
+    stub.add_response("get_rest_api", {"disableExecuteApiEndpoint": was_off}, {"restApiId": "abc"})
+    if off != was_off:
+        changed = [{"op": "replace", "path": "/disableExecuteApiEndpoint", "value": str(off).lower()}]
+        stub.add_response("update_rest_api", {}, {"restApiId": "abc", "patchOperations": changed})
+    account = cast("Account", SimpleNamespace(cloudformation=cfn, apis=apis))
+    left = api_domain.set_default_address(account, stage("dev"), "abc", only_at, lambda name: answers)
+    assert ("the next deploy" in left) == (only_at is not None and not off)
