@@ -167,10 +167,11 @@ def _steps(deployment: Deployment, release: Release) -> list[Step]:
             else []
         ),
         Step("functions", "chalice deploy: functions, their roles, the API", lambda: _run_chalice(deployment, release)),
+        # At once: what Chalice has just deployed lacks them, and a later step may fail.
+        Step("attributes", "what Chalice can't set", lambda: settings_beyond_chalice.apply(deployment, release)),
         *([Step("domain", "of the API", lambda: _apply_domain(deployment, release))] if has_domain else []),
         Step("wiring", f"stack {wiring.name}: rules, destinations, permissions", lambda: _wire(deployment, release)),
         *([alarms] if address else []),
-        Step("attributes", "what Chalice can't set", lambda: settings_beyond_chalice.apply(deployment, release)),
     ]
 
 

@@ -26,20 +26,7 @@ if TYPE_CHECKING:
 def apply(deployment: Deployment, release: Release) -> str:
     """Set every attribute; returns what was set. Raises :class:`OpsError` where Chalice made no API or subscription."""
     account, stage = deployment.account, deployment.stage
-    topic = cloudformation.outputs(account.cloudformation, cloudformation.foundation(stage))["TopicArn"]
-    dead_letters = cloudformation.outputs(account.cloudformation, cloudformation.data(stage))["TopicDeadLettersArn"]
-    for function in release.functions:
-        if function.subscribed:
-            endpoint = account.where.arn("lambda", f"function:{function.function}")
-            subscription = until_found(lambda: subscriptions(account.sns, topic).get(endpoint))  # noqa: B023
-            if subscription is None:
-                raise OpsError(f"{endpoint} is not subscribed to {topic}; run the same command again")
-            account.sns.set_subscription_attributes(
-                SubscriptionArn=subscription,
-                AttributeName="RedrivePolicy",
-                AttributeValue=json.dumps({"deadLetterTargetArn": dead_letters}),
-            )
-            _let_topic_invoke(deployment, topic, function.function)
+    # First what visitors notice: the API that Chalice has just deployed lacks it.
     api = chalice_state.rest_api_id(chalice_state.read(account.ssm, stage))
     if api is None:
         raise OpsError("chalice deploy recorded no REST API; run the same command again")
@@ -57,6 +44,20 @@ def apply(deployment: Deployment, release: Release) -> str:
     only_at = None if release.default_address else release.domain_name
     left = api_domain.set_default_address(account, stage, api, only_at)
     account.apis.create_deployment(restApiId=api, stageName=API_STAGE)
+    topic = cloudformation.outputs(account.cloudformation, cloudformation.foundation(stage))["TopicArn"]
+    dead_letters = cloudformation.outputs(account.cloudformation, cloudformation.data(stage))["TopicDeadLettersArn"]
+    for function in release.functions:
+        if function.subscribed:
+            endpoint = account.where.arn("lambda", f"function:{function.function}")
+            subscription = until_found(lambda: subscriptions(account.sns, topic).get(endpoint))  # noqa: B023
+            if subscription is None:
+                raise OpsError(f"{endpoint} is not subscribed to {topic}; run the same command again")
+            account.sns.set_subscription_attributes(
+                SubscriptionArn=subscription,
+                AttributeName="RedrivePolicy",
+                AttributeValue=json.dumps({"deadLetterTargetArn": dead_letters}),
+            )
+            _let_topic_invoke(deployment, topic, function.function)
     done = "dead letters of the subscription, throttling, the gateway's own answers"
     return f"{done}; {left}" if left else done
 

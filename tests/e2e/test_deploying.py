@@ -46,8 +46,8 @@ DEPLOYING = (
     ("lambda POST /2015-03-31/functions .*herald-dev-get_message_url", "functions"),
     ("iam CreateRole .*herald-dev-destined", "functions"),
     ("apigateway POST /restapis/[^/]+/deployments", "functions"),
-    ("cloudformation CreateStack .*herald-dev-wiring", "wiring"),
     ("apigateway PUT /restapis/[^/]+/gatewayresponses", "attributes"),
+    ("cloudformation CreateStack .*herald-dev-wiring", "wiring"),
 )
 
 
@@ -173,7 +173,7 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     (clone / "herald.toml").write_text(plain)
     stopped = interrupted(clone, environ, ports, "iam PutRolePolicy", "deploy", *STAGE, by=signal.SIGTERM)
     assert "Stopped at: functions, which may be done in part" in stopped
-    assert "Not begun:  wiring, attributes" in stopped
+    assert "Not begun:  attributes, wiring" in stopped
     assert "Run next:   make deploy STAGE=dev" in stopped
 
     succeeds(clone, environ, "deploy", *STAGE)

@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from ops.aws.account import Account
 from ops.config.loader import load
+from ops.deploy.deployment import Deployment, _steps
 from ops.deploy.release import plan
 from ops.naming import AwsLocation
 from ops.templates.gateway_answers import ANSWERS, GatewayAnswer
@@ -62,3 +65,12 @@ def test_a_page_of_the_one_allowed_origin_can_read_each_of_them(answer: GatewayA
 def test_pages_that_no_one_origin_names_can_read_them_too() -> None:
     for made in (answers(ORIGIN, "https://example.org"), answers(ORIGIN, null_origin=True), answers(loopback=True)):
         assert {headers(answer)["Access-Control-Allow-Origin"] for answer in made.values()} == {"*"}
+
+
+def test_they_are_set_next_after_chalice_which_deploys_an_api_without_them(stubbed: Any) -> None:
+    """Importing an API over another drops them: https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html"""
+    cfn, stub = stubbed("cloudformation")
+    stub.add_client_error("describe_stacks", "ValidationError")  # It has no domain.
+    config, account = load(ROOT)["local"], cast("Account", SimpleNamespace(cloudformation=cfn))
+    names = [step.name for step in _steps(Deployment(ROOT, config, account, {}, print), plan(ROOT, config, WHERE))]
+    assert names[names.index("functions") + 1] == "attributes"
