@@ -188,7 +188,7 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
     domain = cloudformation.domain(stage)
     with _exclusively(deployment, "destroy"):
         has_domain = cloudformation.status(account.cloudformation, domain)
-        has_files = cloudformation.status(account.cloudformation, cloudformation.files(stage))
+        files = has_files(deployment, data)
         steps = [
             *([Step("domain", f"stack {domain}", lambda: _delete_domain(deployment))] if has_domain else []),
             Step("wiring", f"stack {names[0]}", lambda: _delete_wiring(deployment)),
@@ -197,7 +197,7 @@ def destroy(deployment: Deployment, *, data: bool) -> None:
             Step("logs", "the functions' log groups", lambda: _delete_logs(deployment)),
             Step("foundation", f"stack {names[1]}", lambda: _delete_stack(deployment, names[1])),
             Step("secrets", f"what you set under {stage.parameters}/ in Parameter Store", lambda: "kept"),
-            *([Step("files", "their bucket", lambda: delete_files(deployment, delete=data))] if has_files else []),
+            *([Step("files", "their bucket", lambda: delete_files(deployment, delete=data))] if files else []),
             Step("data", f"stack {names[2]}: table, dead letters", lambda: _delete_data(deployment, data)),
         ]
         run_steps(steps, deployment.report, _advice(deployment, "destroy"))
@@ -278,12 +278,21 @@ def _function_exists(account: Account, function: str) -> bool:
     return False
 
 
+def has_files(deployment: Deployment, delete: bool) -> bool:
+    """Whether there is something to say of the bucket of files, or to ``delete``: an interrupted run may have left it
+    without its stack."""
+    stage = deployment.stage
+    stack = cloudformation.status(deployment.account.cloudformation, cloudformation.files(stage))
+    return stack is not None or (delete and stage.takes_files)
+
+
 def delete_files(deployment: Deployment, *, delete: bool) -> str:
     """Delete the bucket of files with all that is in it, if ``delete``; says what was done."""
     account, stage = deployment.account, deployment.stage
     stack, name = cloudformation.files(stage), stage.files_bucket(account.where.region, account.where.account)
     if not delete:
         return "kept, as the messages are"
+    bucket.empty(account.client("s3"), name)  # First, so that no interrupted run leaves files that no stack tells of.
     cloudformation.delete(account.cloudformation, stack)
     bucket.delete(account.client("s3"), name)  # The stack retains it.
     return "deleted"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from chalicelib.functions import FILES_BUCKET, functions_of
 from chalicelib.logic.message_files import INCOMING_PREFIX, KEPT_PREFIX, NEW_PREFIX, key_of
 from chalicelib.settings import FileRules, Stage
+from ops.aws.account import Account
+from ops.config.loader import StageConfig
+from ops.deploy.deployment import Deployment, delete_files, has_files
 from ops.deploy.release import file_bucket
 from ops.generate.render import policies
 from ops.naming import PSEUDO_PARAMETERS, AwsLocation, filled
@@ -123,6 +128,28 @@ def test_nothing_is_public_and_everything_encrypted_at_rest_and_on_its_way() -> 
 def test_the_bucket_outlives_its_stack() -> None:
     resource = template(STAGE)["Resources"]["Files"]
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+def deployment(its_stage: Stage, cfn: Any, s3: Any) -> Deployment:
+    where = AwsLocation("aws", "eu-central-1", "123456789012")
+    account = cast("Account", SimpleNamespace(cloudformation=cfn, client=lambda service: s3, where=where))
+    return Deployment(Path(), cast("StageConfig", SimpleNamespace(stage=its_stage)), account, {}, print)
+
+
+def test_files_that_could_not_be_deleted_keep_the_stack_that_tells_of_them(stubbed: Any) -> None:
+    (s3, stub), (cfn, _) = stubbed("s3"), stubbed("cloudformation")
+    stub.add_client_error("list_object_versions", "SlowDown")
+    with pytest.raises(ClientError, match="SlowDown"):
+        delete_files(deployment(STAGE, cfn, s3), delete=True)
+
+
+def test_a_bucket_that_an_interrupted_run_left_without_its_stack_is_deleted_by_the_next(stubbed: Any) -> None:
+    cfn, stub = stubbed("cloudformation")
+    found = []
+    for its_stage, delete in ((STAGE, True), (STAGE, False), (STAGE._replace(sites={"plain": site("plain")}), True)):
+        stub.add_client_error("describe_stacks", "ValidationError")
+        found.append(has_files(deployment(its_stage, cfn, None), delete))
+    assert found == [True, False, False]
 
 
 def test_template_functions_and_policies_mean_the_same_bucket() -> None:
