@@ -85,8 +85,14 @@ def tags(stage: Stage) -> dict[str, str]:
 
 
 def logical(table: str, name: str) -> str:
-    """The name in the wiring template of the resource for an entry, such as ``RuleInbox``."""
+    """The name of an entry without hyphens, such as ``RuleInbox``."""
     return "".join(part.capitalize() for part in (table, *name.split("-")))
+
+
+def own_resource(table: str, name: str) -> str:
+    """The name in the wiring template of the resource for something of the owner's, such as ``OwnRuleInbox``. Nothing
+    of Herald's begins like it, so no name of the owner's can replace anything of Herald's."""
+    return f"Own{logical(table, name)}"
 
 
 RESOURCES = ("topic", "bus", "table", "api")

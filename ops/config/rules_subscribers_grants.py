@@ -27,8 +27,6 @@ Key = tuple[str, ...]
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 """Different names of this form stay different as names of CloudFormation resources, which have no hyphens."""
 _LONGEST = 20
-_TAKEN = "dead-letters-arn"
-"""Behind the table's name this is a parameter of the wiring template, so no resource can have the same name."""
 
 
 Source = Literal["herald.contact", "herald.notification", "herald.event", "herald.canary"]
@@ -209,8 +207,6 @@ def by_name(entries: Any, table: str, mistakes: list[str]) -> dict[str, Any]:
                 f"{where}.name: found {name!r}; a name has up to {_LONGEST} of a-z, 0-9 and -, a letter first and"
                 " after each hyphen"
             )
-        elif name == _TAKEN:
-            mistakes.append(f"{where}.name: found {name!r}, which is used for a queue; choose another")
         elif name in found:
             mistakes.append(f"{where}.name: there are two with the name {name!r}")
         else:

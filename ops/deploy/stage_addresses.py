@@ -9,7 +9,7 @@ from ops.aws.account import Account
 from ops.config.loader import LOCAL, StageConfig
 from ops.deploy import api_domain, chalice_state
 from ops.generate.render import API_STAGE
-from ops.naming import AwsLocation, logical
+from ops.naming import AwsLocation, own_resource
 from ops.service_descriptions import sharing_descriptions
 from ops.templates import function_urls
 
@@ -38,7 +38,7 @@ def addresses(config: StageConfig, account: Account, web: str) -> dict[str, str]
     if function_urls.INBOX in wired:
         found["inbox"] = wired[function_urls.INBOX]
     for name in config.extensions.grants:
-        output = logical("grant", name)
+        output = own_resource("grant", name)
         if output in wired:
             found[f"grant {name}"] = wired[output]
     if config.stage.name == LOCAL:

@@ -22,7 +22,7 @@ from ops.config.loader import FILE, LOCAL, StageConfig
 from ops.errors import OpsError
 from ops.generate import channel_pages, configuration_page, invoke_contracts, limits_page, openapi, rights_page
 from ops.loopback import credentials
-from ops.naming import AwsLocation
+from ops.naming import AwsLocation, own_resource
 from ops.templates import pipeline_roles, quotas, wiring
 from ops.templates.function_policies import policy
 
@@ -63,11 +63,20 @@ def function_mistakes(stage: Stage, own: Sequence[FunctionSpec] = OWN) -> Iterat
             yield f"{name!r} is Herald's own; choose another name in chalicelib/own_functions.py"
         elif not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
             yield f"{name!r} is no function's name: up to 40 of a-z, 0-9 and _, the first a letter"
+        elif alike := [other for other in stage.functions if other != name and _resource(other) == _resource(name)]:
+            yield (
+                f"{name!r} and {alike[0]!r} are one name in CloudFormation, which has no _ and writes a letter after it"
+                " large; choose another in chalicelib/own_functions.py"
+            )
         elif name in scheduled and (over := len(rule := f"{stage.function(name)}-event") - _LONGEST_RULE_NAME) > 0:
             yield (
                 f"the schedule of {name!r} needs a rule {rule}, and EventBridge allows a name of {_LONGEST_RULE_NAME}"
                 f" characters; shorten the function's name by {over}"
             )
+
+
+def _resource(function: str) -> str:
+    return own_resource("function", function.replace("_", "-"))
 
 
 def generated(stages: Mapping[str, StageConfig]) -> dict[Path, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ops.naming import PSEUDO_PARAMETERS
@@ -28,6 +28,16 @@ def local_arn(service: str, resource: str) -> dict[str, str]:
 
 BOUNDARY = "RoleBoundary"
 """The parameter for the permissions boundary of a stack's roles. Its value is read from the account each time."""
+
+
+def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """All entries of the parts; raises :class:`ValueError` where two have one name, as one would replace the other."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        if taken := found.keys() & part.keys():
+            raise ValueError(f"two entries of one template have the name {', '.join(sorted(taken))}")
+        found |= part
+    return found
 
 
 def event_rule(

@@ -10,7 +10,7 @@ from chalicelib.logic import message_kinds
 from chalicelib.settings import SITE_OF_PROGRAMS, Stage
 from ops.config.rules_subscribers_grants import Extensions, GrantTable, RuleTable, SubscriberTable
 from ops.config.targets import Target
-from ops.naming import PSEUDO_PARAMETERS, AwsLocation, directory_entry, logical, own_arn, prefix
+from ops.naming import PSEUDO_PARAMETERS, AwsLocation, directory_entry, logical, own_arn, own_resource, prefix
 from ops.templates.common_resources import (
     BOUNDARY,
     SUBSCRIBER_DEAD_LETTERS,
@@ -18,6 +18,7 @@ from ops.templates.common_resources import (
     event_rule,
     invoke_permission,
     local_arn,
+    merged,
 )
 from ops.templates.function_policies import VERSION
 
@@ -28,16 +29,14 @@ HAS_BOUNDARY = "HasBoundary"
 
 def resources(extensions: Extensions, stage: Stage) -> dict[str, Any]:
     """All resources, by their names in the wiring template."""
-    found: dict[str, Any] = {}
-    for name, rule in extensions.rules.items():
-        found |= _rule_resources(name, rule, stage)
+    found = merged(*(_rule_resources(name, rule, stage) for name, rule in extensions.rules.items()))
     if groups := {rule.to.arn(PSEUDO_PARAMETERS) for rule in extensions.rules.values() if rule.to.service == "logs"}:
-        found["RuleLogs"] = _logs_policy(stage, sorted(groups))
-    for name, subscriber in extensions.subscribers.items():
-        found |= _subscriber_resources(name, subscriber, stage)
-    for name, grant in extensions.grants.items():
-        found |= _grant_resources(name, grant, stage)
-    return found
+        found = merged(found, {"RuleLogs": _logs_policy(stage, sorted(groups))})
+    return merged(
+        found,
+        *(_subscriber_resources(name, subscriber, stage) for name, subscriber in extensions.subscribers.items()),
+        *(_grant_resources(name, grant, stage) for name, grant in extensions.grants.items()),
+    )
 
 
 def outputs(extensions: Extensions) -> dict[str, Any]:
@@ -105,7 +104,7 @@ def _rule_resources(name: str, rule: RuleTable, stage: Stage) -> dict[str, Any]:
 
     For queues and topics see target_policy_statements.py.
     """
-    key = logical("rule", name)
+    key = own_resource("rule", name)
     target = (name, {"Fn::Sub": rule.to.arn(PSEUDO_PARAMETERS)})
     described = f"The owner's rule {name}"
     needs_role = rule.to.service in ROLE_ACTIONS
@@ -174,7 +173,7 @@ def _logs_policy(stage: Stage, groups: list[str]) -> dict[str, Any]:
 
 def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage) -> dict[str, Any]:
     """The subscription and, for a function, the permission to invoke it; for queues see target_policy_statements.py."""
-    key = logical("subscriber", name)
+    key = own_resource("subscriber", name)
     topic = local_arn("sns", stage.topic)
     wanted = {"site": list(subscriber.site), "kind": list(subscriber.kind)}
     wanted = {attribute: values for attribute, values in wanted.items() if values}
@@ -250,7 +249,7 @@ def _grant_resources(name: str, grant: GrantTable, stage: Stage) -> dict[str, An
     for statement in document["Statement"]:
         statement["Resource"] = [{"Fn::Sub": arn} if "${" in arn else arn for arn in statement["Resource"]]
     return {
-        logical("grant", name): {
+        own_resource("grant", name): {
             "Type": "AWS::IAM::ManagedPolicy",
             "Properties": {
                 "ManagedPolicyName": policy_name(name, stage),
@@ -264,5 +263,5 @@ def _grant_resources(name: str, grant: GrantTable, stage: Stage) -> dict[str, An
 
 def _grant_outputs(name: str) -> dict[str, Any]:
     """The policy's ARN."""
-    key = logical("grant", name)
+    key = own_resource("grant", name)
     return {key: {"Value": {"Ref": key}}}

@@ -37,7 +37,7 @@ def heard(tmp_path: Path) -> Any:
         text = GOOD + '[sites.shop]\nthanks = "https://shop.example.com/"\nchannels = ["pushover"]\n' + RULE + keys
         (tmp_path / "herald.toml").write_text(text, encoding="utf-8")
         dev = load(tmp_path)["dev"]
-        deployed = template(dev.stage, extensions=dev.extensions)["Resources"]["RuleMine"]["Properties"]
+        deployed = template(dev.stage, extensions=dev.extensions)["Resources"]["OwnRuleMine"]["Properties"]
         return matches(deployed["EventPattern"], event)
 
     return look

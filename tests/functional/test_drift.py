@@ -217,7 +217,7 @@ def test_what_permits_a_rule_whose_name_begins_alike_or_denies_is_no_permission(
     own, other = world.policies["crm"]
     for policy in ([other], [{**own, "Effect": "Deny"}, other]):
         world.policies["crm"] = policy
-        assert world.look().gone == ("PermissionOfRuleForm",)
+        assert world.look().gone == ("PermissionOfOwnRuleForm",)
 
 
 def test_a_function_of_somebodys_whose_policy_may_not_be_read_is_taken_for_well() -> None:

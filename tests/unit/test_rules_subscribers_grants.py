@@ -68,7 +68,6 @@ CALLABLE = "notify_pushover, get_message, list_messages"
         (rule(name="a_b"), "rule[1].name: found 'a_b'; a name has up to 20"),
         (rule(name="a-1"), "rule[1].name: found 'a-1'; a name has up to 20"),
         (rule(name="a" * 21), "a name has up to 20 of a-z"),
-        (rule(name="dead-letters-arn"), "rule[1].name: found 'dead-letters-arn', which is used for a queue"),
         (rule() + rule(), "rule[2].name: there are two with the name 'mine'"),
         (own("rule", name="a", to="sqs:x") * 2, "stages.dev.rule[2].name: there are two with the name 'a'"),
         # Targets
@@ -181,6 +180,17 @@ def test_names_that_differ_stay_different_as_resources(tmp_path: Path) -> None:
     assert len(added) == 2 * len(names)
 
 
+@pytest.mark.parametrize("name", ["logs", "dead-letters-policy", "dead-letters-arn", "dead-letters-url"])
+def test_no_name_of_an_entry_replaces_anything_of_heralds(tmp_path: Path, name: str) -> None:
+    others = rule(name="other", to="logs:/aws/events/forms") + subscriber(name="other", to="sqs:copies")
+    without = wired(dev(tmp_path, others))
+    entries = rule(name=name) + subscriber(name=name) + grant(name=name)
+    found = wired(dev(tmp_path, others + entries))
+    assert found["Resources"].items() >= without["Resources"].items()
+    assert len(found["Resources"]) == len(without["Resources"]) + 3
+    assert not found["Resources"].keys() & found["Parameters"].keys()
+
+
 @pytest.mark.parametrize(
     ("to", "arn"),
     [
@@ -195,7 +205,7 @@ def test_names_that_differ_stay_different_as_resources(tmp_path: Path) -> None:
 def test_a_rule_sends_to_its_target_and_what_that_refuses_to_the_rules_queue(tmp_path: Path, to: str, arn: str) -> None:
     found = wired(dev(tmp_path, rule(to=to, action="delivered")))
     assert "123456789012" not in json.dumps(found)
-    properties = found["Resources"]["RuleMine"]["Properties"]
+    properties = found["Resources"]["OwnRuleMine"]["Properties"]
     assert (properties["Name"], properties["EventBusName"]) == ("herald-dev-rule-mine", "herald-dev")
     assert properties["Targets"] == [
         {
@@ -208,20 +218,20 @@ def test_a_rule_sends_to_its_target_and_what_that_refuses_to_the_rules_queue(tmp
 
 def test_a_function_lets_in_the_one_rule_that_names_it(tmp_path: Path) -> None:
     found = wired(dev(tmp_path, rule(to="lambda:crm:live") + rule(name="other") + rule(name="third", to="sns:team")))
-    assert found["Resources"]["PermissionOfRuleMine"]["Properties"] == {
+    assert found["Resources"]["PermissionOfOwnRuleMine"]["Properties"] == {
         "FunctionName": "crm:live",
         "Action": "lambda:InvokeFunction",
         "Principal": "events.amazonaws.com",
-        "SourceArn": {"Fn::GetAtt": ["RuleMine", "Arn"]},
+        "SourceArn": {"Fn::GetAtt": ["OwnRuleMine", "Arn"]},
     }
-    assert not {"PermissionOfRuleOther", "PermissionOfRuleThird"} & set(found["Resources"])
+    assert not {"PermissionOfOwnRuleOther", "PermissionOfOwnRuleThird"} & set(found["Resources"])
     assert "Outputs" not in found
 
 
 def test_a_subscriber_gets_what_its_filter_lets_through_and_has_a_queue_for_the_rest(tmp_path: Path) -> None:
     found = wired(dev(tmp_path, subscriber(site="default", kind=["contact", "event"], raw=True)))
     topic = {"Fn::Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:herald-dev-messages"}
-    assert found["Resources"]["SubscriberMine"]["Properties"] == {
+    assert found["Resources"]["OwnSubscriberMine"]["Properties"] == {
         "TopicArn": topic,
         "Protocol": "sqs",
         "Endpoint": {"Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:inbox"},
@@ -231,8 +241,8 @@ def test_a_subscriber_gets_what_its_filter_lets_through_and_has_a_queue_for_the_
     }
     assert "SubscriberDeadLettersArn" in found["Parameters"]
     plain = wired(dev(tmp_path, subscriber(to="lambda:crm")))["Resources"]
-    assert not {"FilterPolicy", "RawMessageDelivery"} & set(plain["SubscriberMine"]["Properties"])
-    assert plain["PermissionOfSubscriberMine"]["Properties"] == {
+    assert not {"FilterPolicy", "RawMessageDelivery"} & set(plain["OwnSubscriberMine"]["Properties"])
+    assert plain["PermissionOfOwnSubscriberMine"]["Properties"] == {
         "FunctionName": "crm",
         "Action": "lambda:InvokeFunction",
         "Principal": "sns.amazonaws.com",
@@ -253,11 +263,11 @@ def test_a_rule_has_a_role_of_its_own_for_a_state_machine_or_a_bus(
 ) -> None:
     found = wired(dev(tmp_path, rule(to=to)))
     resources = found["Resources"]
-    (target,) = resources["RuleMine"]["Properties"]["Targets"]
+    (target,) = resources["OwnRuleMine"]["Properties"]["Targets"]
     assert target["Arn"] == {"Fn::Sub": f"arn:${{AWS::Partition}}:{arn}"}
-    assert target["RoleArn"] == {"Fn::GetAtt": ["RoleOfRuleMine", "Arn"]}
+    assert target["RoleArn"] == {"Fn::GetAtt": ["RoleOfOwnRuleMine", "Arn"]}
     assert target["DeadLetterConfig"]
-    role = resources["RoleOfRuleMine"]["Properties"]
+    role = resources["RoleOfOwnRuleMine"]["Properties"]
     (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
     source = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/herald-dev/herald-dev-rule-mine"
     assert trusted["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::Sub": source}}}
@@ -273,7 +283,7 @@ def test_all_log_groups_of_rules_share_one_policy_and_other_rules_have_neither_i
     document = json.loads(found["Resources"]["RuleLogs"]["Properties"]["PolicyDocument"]["Fn::Sub"])
     (statement,) = document["Statement"]
     assert [arn.rpartition("log-group:")[2] for arn in statement["Resource"]] == ["/aws/events/a:*", "/aws/events/b:*"]
-    assert "RoleArn" not in found["Resources"]["RuleMine"]["Properties"]["Targets"][0]
+    assert "RoleArn" not in found["Resources"]["OwnRuleMine"]["Properties"]["Targets"][0]
     plain = wired(dev(tmp_path, rule()))
     assert "RuleLogs" not in plain["Resources"]
     assert "Conditions" not in plain
@@ -290,10 +300,10 @@ def test_a_grant_is_the_call_of_each_function_and_its_entry_in_the_directory(tmp
         )
     ]
     found = wired(it)
-    properties = found["Resources"]["GrantMine"]["Properties"]
+    properties = found["Resources"]["OwnGrantMine"]["Properties"]
     assert (properties["ManagedPolicyName"], properties["Roles"]) == ("herald-dev-grant-mine", ["nightly"])
-    assert found["Outputs"] == {"GrantMine": {"Value": {"Ref": "GrantMine"}}}
-    assert "Roles" not in wired(dev(tmp_path, grant()))["Resources"]["GrantMine"]["Properties"]
+    assert found["Outputs"] == {"OwnGrantMine": {"Value": {"Ref": "OwnGrantMine"}}}
+    assert "Roles" not in wired(dev(tmp_path, grant()))["Resources"]["OwnGrantMine"]["Properties"]
 
 
 def test_a_grant_may_publish_to_the_topic_find_what_it_names_and_do_what_is_allowed(tmp_path: Path) -> None:

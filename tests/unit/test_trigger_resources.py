@@ -11,7 +11,7 @@ import pytest
 from chalicelib.function_spec import FunctionSpec, Grant, Resource, Trigger
 from chalicelib.functions import FUNCTIONS, declared_in, functions_of, grants_of
 from chalicelib.settings import FileRules
-from ops.config.rules_subscribers_grants import Extensions, SubscriberTable
+from ops.config.rules_subscribers_grants import Extensions, RuleTable, SubscriberTable
 from ops.errors import OpsError
 from ops.generate.check import policy_faults
 from ops.generate.render import function_mistakes
@@ -165,6 +165,16 @@ def test_parliament_finds_no_fault_in_the_policy_of_any_trigger(function: Functi
     assert policy_faults(json.dumps(policy(function, STAGE, HERE))) == []
 
 
+@pytest.mark.parametrize("name", ["failed_events", "table", "api", "topic", "bus", "alarms", "canary", "rule_logs"])
+def test_no_name_of_an_own_function_replaces_anything_of_heralds(name: str) -> None:
+    rules = Extensions(rules={"all": RuleTable.model_validate({"to": "logs:/aws/events/forms"})})
+    everything = stage()._replace(function_url=True, inbox=True, canary=24)
+    heralds = wiring.template(everything, with_alarms=True, extensions=rules)
+    for trigger in (*KINDS.values(), Trigger("invoke"), Trigger("url"), Trigger("public_url")):
+        found = wiring.function_resources(replace(spec(trigger), name=name), STAGE)
+        assert not found.keys() & {*heralds["Resources"], *heralds["Parameters"]}
+
+
 def test_a_stage_has_those_of_the_owners_functions_that_it_names() -> None:
     heralds = {spec.name for spec in functions_of(stage(), OWN)}
     named = {spec.name for spec in functions_of(stage()._replace(functions=("tested_s3",)), OWN)}
@@ -175,14 +185,20 @@ def test_a_stage_has_those_of_the_owners_functions_that_it_names() -> None:
 @pytest.mark.parametrize(
     ("name", "mistake"),
     [
-        ("gone", "there is no 'gone' in chalicelib/own_functions.py; it has orders, destined, Orders"),
+        ("gone", "there is no 'gone' in chalicelib/own_functions.py; it has orders, destined, Orders, orders_"),
         ("destined", "'destined' is Herald's own; choose another name in chalicelib/own_functions.py"),
         ("Orders", "'Orders' is no function's name: up to 40 of a-z, 0-9 and _, the first a letter"),
+        (
+            "orders_",
+            "'orders_' and 'orders' are one name in CloudFormation, which has no _ and writes a letter after it large;"
+            " choose another in chalicelib/own_functions.py",
+        ),
     ],
 )
 def test_a_stage_names_no_function_that_it_can_not_have(name: str, mistake: str) -> None:
-    own = [replace(OWN[0], name=each) for each in ("orders", "destined", "Orders")]
-    assert list(function_mistakes(stage()._replace(functions=(name, "orders")), own)) == [mistake]
+    own = [replace(OWN[0], name=each) for each in ("orders", "destined", "Orders", "orders_")]
+    assert next(function_mistakes(stage()._replace(functions=(name, "orders")), own)) == mistake
+    assert list(function_mistakes(stage()._replace(functions=("orders",)), own)) == []
 
 
 @pytest.mark.parametrize(("kind", "length", "over"), [("schedule", 38, 0), ("schedule", 40, 2), ("sqs", 40, 0)])

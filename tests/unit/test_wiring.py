@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from chalicelib.function_spec import Resource
 from chalicelib.functions import RETRIES_OVER, functions_of
 from chalicelib.settings import FileRules
 from ops.naming import RESOURCES as DIRECTORY
+from ops.templates.common_resources import merged
 from ops.templates.function_urls import FUNCTION_URL
 from ops.templates.log_queries import QUERIES
 from ops.templates.wiring import template
@@ -46,6 +49,11 @@ def test_a_function_url_asks_for_a_signature_and_is_told_by_the_stack_where_the_
     }
     assert with_url["Outputs"] == {FUNCTION_URL: {"Value": {"Fn::GetAtt": ["GetMessageUrlAddress", "FunctionUrl"]}}}
     assert "Outputs" not in TEMPLATE
+
+
+def test_a_template_in_which_one_entry_would_replace_another_is_not_made() -> None:
+    with pytest.raises(ValueError, match="have the name TableEntry"):
+        merged(RESOURCES, {"TableEntry": {}})
 
 
 def test_a_canary_has_a_rule_that_runs_on_success_and_may() -> None:
