@@ -167,7 +167,15 @@ class Extensions:
                     if site not in stage.site_names:
                         known = ", ".join(sorted(stage.site_names))
                         yield (table, name, "site"), f"found {site!r}, expected one of: {known}"
+        subscribed: dict[Target, str] = {}
         for name, subscriber in self.subscribers.items():
+            # SNS: "Subscription already exists with different attributes".
+            if (other := subscribed.setdefault(subscriber.to.here, name)) != name:
+                yield (
+                    ("subscriber", name, "to"),
+                    f"found {str(subscriber.to)!r}, which subscriber {other!r} has too; SNS has one subscription for a"
+                    " target, so write one entry with what both want",
+                )
             if subscriber.raw and subscriber.to.service != "sqs":
                 yield ("subscriber", name, "raw"), "only a queue can get messages without SNS's envelope"
         there = grantable(stage)

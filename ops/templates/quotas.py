@@ -18,6 +18,7 @@ from ops.config.loader import FILE, ConfigError, StageConfig
 from ops.naming import AwsLocation
 from ops.templates import target_policy_statements
 from ops.templates.function_policies import policy
+from ops.templates.rules_subscribers_grants import filter_policy
 
 READ = "2026-11-28"
 """When the pages were read."""
@@ -79,7 +80,7 @@ FILTER = Quota(
     150,
     "combinations",
     _FILTERS,
-    "leave `site` or `kind` out, or make two subscribers with half of the sites each",
+    "leave `site` or `kind` out, and let the subscriber look at the message",
 )
 FILTERS = Quota(
     "subscribers with a filter",
@@ -144,18 +145,16 @@ def measured(
         yield GRANTS_OF_ROLE, f"grants attached to role {role}", count
     of_kind = {
         kind: {key: each["Properties"] for key, each in template["Resources"].items() if each["Type"] == kind}
-        for kind in ("AWS::Events::Rule", "AWS::SNS::Subscription", "AWS::Lambda::Permission")
+        for kind in ("AWS::Events::Rule", "AWS::Lambda::Permission")
     }
     on_bus = RULES_OF_FEW if config.region in _REGIONS_OF_FEW else RULES
     yield on_bus, on_bus.of, len(of_kind["AWS::Events::Rule"])
     for rule in of_kind["AWS::Events::Rule"].values():
         yield PATTERN, f"event pattern of {rule['Name']}", _size(rule["EventPattern"])
-    filters = {
-        key: each["FilterPolicy"] for key, each in of_kind["AWS::SNS::Subscription"].items() if "FilterPolicy" in each
-    }
-    yield FILTERS, FILTERS.of, len(filters)
-    for key, each in filters.items():
-        yield FILTER, f"combinations of values in the filter of {key}", math.prod(map(len, each.values()))
+    filters = {name: filter_policy(each) for name, each in extensions.subscribers.items()}
+    yield FILTERS, FILTERS.of, sum(map(bool, filters.values()))
+    for name, each in filters.items():
+        yield FILTER, f"combinations of values in the filter of {name}", math.prod(map(len, each.values()))
     permissions = Counter(each["FunctionName"] for each in of_kind["AWS::Lambda::Permission"].values())
     for function, count in permissions.items():
         yield FUNCTION_POLICY, f"permissions to run {function}", count * _size(_permission(function))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +36,7 @@ def resources(extensions: Extensions, stage: Stage) -> dict[str, Any]:
         found = merged(found, {"RuleLogs": _logs_policy(stage, sorted(groups))})
     return merged(
         found,
-        *(_subscriber_resources(name, subscriber, stage) for name, subscriber in extensions.subscribers.items()),
+        *(_subscriber_resources(subscriber, stage) for subscriber in extensions.subscribers.values()),
         *(_grant_resources(name, grant, stage) for name, grant in extensions.grants.items()),
     )
 
@@ -171,12 +173,25 @@ def _logs_policy(stage: Stage, groups: list[str]) -> dict[str, Any]:
     }
 
 
-def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage) -> dict[str, Any]:
+def filter_policy(subscriber: SubscriberTable) -> dict[str, list[str]]:
+    """The filter of a subscription, by attributes; empty for one that gets every message."""
+    wanted: dict[str, list[str]] = {"site": list(subscriber.site), "kind": list(subscriber.kind)}
+    return {attribute: values for attribute, values in wanted.items() if values}
+
+
+def _subscription(target: Target) -> str:
+    """The name of a target's subscription in the wiring template, whatever the entry's: SNS has one subscription for a
+    target and would give a second resource the same, which CloudFormation deletes with the first. It has letters and
+    digits alone, so the end tells targets apart."""
+    text = str(target.here)
+    name = re.sub("[^A-Za-z0-9]", "", text)
+    return own_resource("subscriber", f"{name}{hashlib.sha256(text.encode()).hexdigest()[:8]}")
+
+
+def _subscriber_resources(subscriber: SubscriberTable, stage: Stage) -> dict[str, Any]:
     """The subscription and, for a function, the permission to invoke it; for queues see target_policy_statements.py."""
-    key = own_resource("subscriber", name)
+    key = _subscription(subscriber.to)
     topic = local_arn("sns", stage.topic)
-    wanted = {"site": list(subscriber.site), "kind": list(subscriber.kind)}
-    wanted = {attribute: values for attribute, values in wanted.items() if values}
     found: dict[str, Any] = {
         key: {
             "Type": "AWS::SNS::Subscription",
@@ -185,7 +200,11 @@ def _subscriber_resources(name: str, subscriber: SubscriberTable, stage: Stage) 
                 "TopicArn": topic,
                 "Protocol": subscriber.to.service,
                 "Endpoint": {"Fn::Sub": subscriber.to.arn(PSEUDO_PARAMETERS)},
-                **({"FilterPolicy": wanted} if wanted else {}),
+                # Always written, and empty for every message: of a filter that appears or goes, CloudFormation sends
+                # SNS a scope of null, which it refuses: https://github.com/aws/aws-cdk/issues/24804. An empty one is
+                # none: https://docs.aws.amazon.com/sns/latest/dg/message-filtering-policy-remove.html
+                "FilterPolicy": filter_policy(subscriber),
+                "FilterPolicyScope": "MessageAttributes",
                 **({"RawMessageDelivery": True} if subscriber.raw else {}),
                 "RedrivePolicy": {"deadLetterTargetArn": {"Ref": SUBSCRIBER_DEAD_LETTERS}},
             },

@@ -114,6 +114,10 @@ CALLABLE = "notify_pushover, get_message, list_messages"
         (subscriber(to="owner@example.com"), "expected one of sqs, lambda"),
         (subscriber(to="lambda:crm", raw=True), "subscriber.mine.raw: only a queue can get messages without"),
         (subscriber(to="lambda:herald-dev-destined"), "subscriber.mine.to: found 'lambda:herald-dev-destined', which"),
+        (
+            subscriber() + subscriber(name="more", to=ARN % "123456789012", kind="event"),
+            f"subscriber.more.to: found '{ARN % '123456789012'}', which subscriber 'mine' has too; SNS has one",
+        ),
         (subscriber(raw="yes"), "subscriber.mine.raw: found 'yes'"),
         (subscriber(site="shop"), "subscriber.mine.site: found 'shop', expected one of: default"),
         (subscriber(action="delivered"), "subscriber.mine.action: unknown key; expected to, site, kind, raw"),
@@ -228,21 +232,43 @@ def test_a_function_lets_in_the_one_rule_that_names_it(tmp_path: Path) -> None:
     assert "Outputs" not in found
 
 
+def subscriptions(found: dict[str, Any]) -> dict[str, Any]:
+    resources = found["Resources"].items()
+    return {key: each["Properties"] for key, each in resources if each["Type"] == "AWS::SNS::Subscription"}
+
+
+def test_a_subscription_stays_the_same_resource_when_its_entry_has_another_name_or_filter(tmp_path: Path) -> None:
+    """SNS gives a second resource with the same target the same subscription, or refuses it."""
+    first, renamed, other = (
+        wired(dev(tmp_path, subscriber(to="lambda:a-b") + subscriber(name=name, to="lambda:ab", **keys)))
+        for name, keys in (("one", {}), ("two", {"kind": "event"}), ("one", {"site": "default"}))
+    )
+    assert len(subscriptions(first)) == 2
+    assert subscriptions(first).keys() == subscriptions(renamed).keys() == subscriptions(other).keys()
+    changed = [each["FilterPolicy"] for found in (first, renamed, other) for each in subscriptions(found).values()]
+    assert changed == [{}, {}, {}, {"kind": ["event"]}, {}, {"site": ["default"]}]
+    scopes = {each["FilterPolicyScope"] for found in (first, renamed) for each in subscriptions(found).values()}
+    assert scopes == {"MessageAttributes"}
+
+
 def test_a_subscriber_gets_what_its_filter_lets_through_and_has_a_queue_for_the_rest(tmp_path: Path) -> None:
     found = wired(dev(tmp_path, subscriber(site="default", kind=["contact", "event"], raw=True)))
     topic = {"Fn::Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:herald-dev-messages"}
-    assert found["Resources"]["OwnSubscriberMine"]["Properties"] == {
+    (made,) = subscriptions(found).values()
+    assert made == {
         "TopicArn": topic,
         "Protocol": "sqs",
         "Endpoint": {"Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:inbox"},
         "FilterPolicy": {"site": ["default"], "kind": ["contact", "event"]},
+        "FilterPolicyScope": "MessageAttributes",
         "RawMessageDelivery": True,
         "RedrivePolicy": {"deadLetterTargetArn": {"Ref": "SubscriberDeadLettersArn"}},
     }
     assert "SubscriberDeadLettersArn" in found["Parameters"]
-    plain = wired(dev(tmp_path, subscriber(to="lambda:crm")))["Resources"]
-    assert not {"FilterPolicy", "RawMessageDelivery"} & set(plain["OwnSubscriberMine"]["Properties"])
-    assert plain["PermissionOfOwnSubscriberMine"]["Properties"] == {
+    plain = wired(dev(tmp_path, subscriber(to="lambda:crm")))
+    ((key, made),) = subscriptions(plain).items()
+    assert "RawMessageDelivery" not in made
+    assert plain["Resources"][f"PermissionOf{key}"]["Properties"] == {
         "FunctionName": "crm",
         "Action": "lambda:InvokeFunction",
         "Principal": "sns.amazonaws.com",
