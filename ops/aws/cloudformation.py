@@ -34,6 +34,8 @@ https://github.com/hashicorp/terraform-provider-aws/pull/3148"""
 _RECORD = re.compile(
     r"Content of DNS Record is: \{Name: (?P<name>[^,]+?), ?Type: (?P<type>[^,]+?), ?Value: (?P<value>[^}]+?)\}"
 )
+_MAX_EVENTS = 5_000
+"""The events of an update that are read: those of ten for each of the 500 resources that a stack may have."""
 _POLL = {"Delay": 2, "MaxAttempts": 450}
 
 
@@ -107,7 +109,7 @@ def apply(
 
     ``upload`` gets the stack's name and a template that is too large for a request, puts it into S3 and returns its
     URL. ``wait`` takes the place of waiting for the stack, and gets the name of botocore's waiter. ``report`` gets a
-    line where something else is waited for.
+    line where something else is waited for, and for each resource that an update could not delete.
     """
     wait = wait or (lambda waiter: await_stack(cloudformation, name, waiter))
     settle(cloudformation, name)
@@ -144,14 +146,46 @@ def apply(
             sleep(_QUEUE_NAME_FREE)
             create()
         return "created"
+    token = str(uuid.uuid4())
     try:
-        cloudformation.update_stack(**arguments, ClientRequestToken=str(uuid.uuid4()))
+        cloudformation.update_stack(**arguments, ClientRequestToken=token)
     except ClientError as error:
         if _NO_CHANGE in error.response["Error"].get("Message", ""):
             return "unchanged"
         raise
     wait("stack_update_complete")
+    for line in _not_deleted(cloudformation, name, token):
+        report(line)
     return "changed"
+
+
+def _not_deleted(cloudformation: CloudFormationClient, name: str, token: str) -> list[str]:
+    """A line for each resource that the update with this token could not delete.
+
+    CloudFormation tries three times, leaves it where it is, and says UPDATE_COMPLETE all the same:
+    https://repost.aws/knowledge-center/cloudformation-stack-cleanup-stuck
+    """
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(
+        StackName=name, PaginationConfig={"MaxItems": _MAX_EVENTS}
+    )
+    last: dict[tuple[str, str], str | None] = {}
+    try:
+        for event in (event for page in pages for event in page["StackEvents"]):
+            if event.get("ClientRequestToken") != token:
+                break  # Newest first: what follows is of earlier operations.
+            resource = (event.get("LogicalResourceId", ""), event.get("PhysicalResourceId", ""))
+            match event.get("ResourceStatus"):
+                case "DELETE_FAILED":
+                    last.setdefault(resource, event.get("ResourceStatusReason", "no reason given"))
+                case "DELETE_COMPLETE":
+                    last.setdefault(resource, None)
+    except ClientError as error:  # The stack is changed: nothing is undone because its events may not be read.
+        return [f"whether {name} left anything undeleted is not known: {error}"]
+    return [
+        f"{logical} could not be deleted and is in the stack no more; delete {physical} by hand: {reason}"
+        for (logical, physical), reason in last.items()
+        if reason
+    ]
 
 
 def delete(cloudformation: CloudFormationClient, name: str) -> bool:

@@ -33,6 +33,10 @@ def never(seconds: float) -> None:
     pytest.fail(f"sleeps for {seconds} s")
 
 
+def event(**keys: str) -> dict[str, Any]:
+    return {"StackId": "id", "EventId": "id", "StackName": NAME, "Timestamp": WHEN, **keys}
+
+
 class Cloud:
     """What CloudFormation will be asked, in order, and what it answers."""
 
@@ -58,6 +62,21 @@ class Cloud:
 
     def updates(self) -> Cloud:
         self.stub.add_response("update_stack", {"StackId": "id"}, ARGUMENTS)
+        return self
+
+    def changed(self, *pages: list[dict[str, Any]]) -> Cloud:
+        """The end of an update, and its events. Those without a token get that of the update."""
+        self.describes("UPDATE_COMPLETE")
+        own = [event for page in pages for event in page if "ClientRequestToken" not in event]
+        for number, page in enumerate(pages or ([],), 1):
+            found = {"StackEvents": page, **({"NextToken": f"{number}"} if number < len(pages) else {})}
+            self.stub.add_response("describe_stack_events", found)
+
+        def send(params: dict[str, Any], **_: Any) -> None:
+            for event in own:
+                event["ClientRequestToken"] = params["ClientRequestToken"]
+
+        self.client.meta.events.register("provide-client-params.cloudformation.UpdateStack", send)
         return self
 
     def deletes(self) -> Cloud:
@@ -104,7 +123,7 @@ def test_a_stack_that_is_not_there_is_created(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("before", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
 def test_a_stack_that_stands_is_changed(cloud: Cloud, before: str) -> None:
-    cloud.describes(before, before).updates().describes("UPDATE_COMPLETE")
+    cloud.describes(before, before).updates().changed()
     assert cloud.apply() == "changed"
 
 
@@ -134,7 +153,7 @@ def test_a_stack_that_never_stood_is_deleted_and_made_anew(cloud: Cloud, before:
     ],
 )
 def test_what_an_interrupted_run_began_comes_to_its_end_first(cloud: Cloud, found: str, settled: str) -> None:
-    cloud.describes(found, settled, settled).updates().describes("UPDATE_COMPLETE")
+    cloud.describes(found, settled, settled).updates().changed()
     assert cloud.apply() == "changed"
 
 
@@ -191,6 +210,36 @@ def test_a_failure_names_each_resource_and_its_reason(cloud: Cloud) -> None:
     assert cloud.said == []
 
 
+def deletion(of: str, status: str, **more: str) -> dict[str, Any]:
+    ids = {"LogicalResourceId": of, "PhysicalResourceId": f"arn:{of}"}
+    return event(**ids, ResourceStatus=f"DELETE_{status}", ResourceStatusReason=f"{of} is attached", **more)
+
+
+def test_what_an_update_could_not_delete_is_reported_once_with_its_reason(cloud: Cloud) -> None:
+    """As in https://repost.aws/knowledge-center/cloudformation-stack-cleanup-stuck: three attempts, then it is left."""
+    earlier = deletion("OfBefore", "FAILED", ClientRequestToken="another")
+    pages = (
+        [deletion("Grant", "FAILED"), deletion("Rule", "COMPLETE")],
+        [
+            *(deletion("Grant", "FAILED"), deletion("Rule", "FAILED"), deletion("Grant", "IN_PROGRESS")),
+            *(earlier, deletion("Older", "FAILED", ClientRequestToken="another")),
+        ],
+    )
+    cloud.describes("UPDATE_COMPLETE", "UPDATE_COMPLETE").updates().changed(*pages)
+    assert cloud.apply() == "changed"
+    assert cloud.said == [
+        "Grant could not be deleted and is in the stack no more; delete arn:Grant by hand: Grant is attached"
+    ]
+
+
+def test_a_stack_is_changed_also_where_its_events_may_not_be_read(cloud: Cloud) -> None:
+    cloud.describes("UPDATE_COMPLETE", "UPDATE_COMPLETE").updates().describes("UPDATE_COMPLETE")
+    cloud.stub.add_client_error("describe_stack_events", "AccessDenied")
+    assert cloud.apply() == "changed"
+    assert len(cloud.said) == 1
+    assert "AccessDenied" in cloud.said[0]
+
+
 def test_a_refusal_escapes(cloud: Cloud) -> None:
     cloud.describes("CREATE_COMPLETE", "CREATE_COMPLETE")
     cloud.stub.add_client_error("update_stack", "ValidationError", "Template format error", 400)
@@ -221,7 +270,7 @@ def test_deleting_says_whether_there_was_anything(cloud: Cloud) -> None:
 def test_a_change_whose_rollback_failed_is_brought_to_its_end_before_the_next(cloud: Cloud) -> None:
     cloud.describes("UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED")
     cloud.stub.add_response("continue_update_rollback", {}, {"StackName": NAME})
-    cloud.describes("UPDATE_ROLLBACK_COMPLETE").updates().describes("UPDATE_COMPLETE")
+    cloud.describes("UPDATE_ROLLBACK_COMPLETE").updates().changed()
     assert cloud.apply() == "changed"
 
 
