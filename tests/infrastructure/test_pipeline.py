@@ -656,6 +656,18 @@ def test_what_is_deployed_was_checked_and_tested_and_is_compared_first(workflow:
     assert [run.split()[1] for run in runs if run.startswith("make ")] == ["run-packages", "diff", "deploy", "smoke"]
 
 
+def test_what_a_deployment_needs_lasts_as_long_as_github_waits_for_its_reviewer(workflow: dict[str, Any]) -> None:
+    # https://docs.github.com/en/actions/how-tos/deploy/configure-and-manage-deployments/review-deployments
+    kept = {
+        step["with"]["name"]: step["with"].get("retention-days")
+        for step in steps(workflow)
+        if "upload" in step.get("uses", "")
+    }
+    deploy = workflow["jobs"]["deploy"]
+    assert deploy["environment"]
+    assert {kept[step["with"]["name"]] for step in deploy["steps"] if "download" in step.get("uses", "")} == {30}
+
+
 def test_keys_are_lent_once_and_for_longer_than_the_job_may_last(workflow: dict[str, Any]) -> None:
     for name in signing_in(workflow):
         job = workflow["jobs"][name]
