@@ -17,7 +17,7 @@ from ops.errors import OpsError
 from ops.generate.check import policy_faults
 from ops.templates import domain, pipeline_roles
 from tests.fakes import stage
-from tests.infrastructure.test_pipeline import WRONGLY_FOUND, resolved, schema
+from tests.infrastructure.test_pipeline import WHERE, WRONGLY_FOUND, allows, resolved, schema
 from tests.infrastructure.test_templates import cfn_lint
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -65,6 +65,16 @@ def test_the_pipeline_may_do_what_the_handlers_need(table: str, tmp_path: Path) 
         assert {each for each in needed if each.partition(":")[0] not in unused} <= has
     faults = policy_faults(json.dumps({"Version": "2012-10-17", "Statement": role}))
     assert [fault for fault in faults if not any(known in fault for known in WRONGLY_FOUND)] == []
+
+
+def test_after_a_change_of_its_name_a_pipeline_may_still_delete_the_domain_before(tmp_path: Path) -> None:
+    """CloudFormation does so at the end of an update, and leaves what it may not delete: it would go on serving."""
+    config = configured(tmp_path, VARIANTS["printed records"].replace("forms", "post"))
+    role = resolved(pipeline_roles.deploying_more(config.stage, config.domain))
+    before = f"arn:aws:apigateway:{WHERE.region}::/domainnames/forms.example.com"
+    for resource in (before, f"{before}/basepathmappings/(none)"):
+        assert allows(role, "apigateway:DELETE", resource, aws_CalledVia=["cloudformation.amazonaws.com"])
+        assert not allows(role, "apigateway:DELETE", resource)
 
 
 def test_a_pipeline_without_a_domain_may_do_nothing_for_one() -> None:
