@@ -208,6 +208,7 @@ def _exclusively(deployment: Deployment, command: str) -> Iterator[None]:
     """Work on the stage in the account that is recorded for it, while no other run does."""
     where = deployment.account.where
     account_guard.confirm(deployment.root, deployment.config, where)
+    account_guard.refuse_roles_of_another_region(deployment.account.client("iam"), deployment.config, where)
     deployment.report(f"Stage {deployment.stage.name} in account {where.account}, {where.region}")
     ssm, stage, report = deployment.account.ssm, deployment.stage, deployment.report
     with _interrupt_on_sigterm(), lock.held(ssm, stage, command, report, deleted_at_end=command == "destroy"):

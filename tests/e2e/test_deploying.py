@@ -212,6 +212,13 @@ def test_a_stage_is_interrupted_mended_changed_put_back_and_destroyed(herald: Ha
     assert elsewhere.returncode == 1
     assert "account 999999999999" in elsewhere.stderr
     assert f"account {account.where.account}" in elsewhere.stderr
+    # Nor into a second region, whatever the record says: both would have the same roles.
+    recorded_where.unlink()
+    next_door = environ | dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "eu-west-1")
+    for command in (["deploy"], ["rollback"], ["destroy", "--yes"]):
+        moved = ops(clone, next_door, *command, *STAGE)
+        assert (moved.returncode, f"serve {account.where.region}, and this is eu-west-1" in moved.stderr) == (1, True)
+    assert inventory(account) == found
     recorded_where.write_text(before_that, encoding="utf-8")
 
     # What was deployed before comes back: code, configuration and wiring.
