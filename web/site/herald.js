@@ -2,7 +2,6 @@
 // Attributes, events and texts: docs/site.md. Apache License 2.0.
 // Asynchronous: what throws for one form leaves the others alone.
 Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(async (element, number) => {
-  "use strict";
   // Safari before 15.4 doesn't say which button was pressed.
   if (!("submitter" in (window.SubmitEvent || Event).prototype)) return;
 
@@ -16,7 +15,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   const form = unhidden(element, HTMLFormElement);
   const page = unhidden(document, Document);
 
-  const LIMIT = 20000; // milliseconds for an answer or a solution
+  const LIMIT = 20000; // ms, for an answer or a solution
   const TEXTS = {
     en: {
       sending: "Sending …",
@@ -65,7 +64,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   const say = (key) => form.dataset[key] || TEXTS[language][key];
   const checks = !form.noValidate;
   const errors = new Map(); // by the first field of a group
-  const attempts = new Map(); // by content: key, seconds, solution
+  let attempts = {}; // by content: key, seconds, solution
   let count = 0, started, sending, ready; // ready: a solution that was not sent yet
 
   const set = (element, name, value) => value ? element.setAttribute(name, value) : element.removeAttribute(name);
@@ -79,8 +78,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   set(status, "role", "status");
 
   function tell(state, text) {
-    // Inside of something busy, screen readers may keep silent.
-    if (!status.isConnected) form.after(status);
+    if (!status.isConnected) form.after(status); // inside, busy may silence it
     status.dataset.state = state;
     status.textContent = text;
   }
@@ -103,7 +101,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     place.className = "error";
     place.id = `herald-${number}-${++count}`;
     place.textContent = text;
-    const last = group[group.length - 1];
+    const [last] = group.slice(-1);
     const fieldset = last.closest("fieldset");
     if (group[1] && fieldset?.elements.length === group.length) fieldset.append(place);
     else (last.closest("label") || (choice(last) && last.labels[0]) || last).after(place);
@@ -114,14 +112,13 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     errors.set(group[0], { text, group, place });
   }
 
-  function clear(first) {
-    const { group, place } = errors.get(first);
+  function clear({ group, place }) {
     for (const each of group) {
       set(each, "aria-invalid");
       set(each, "aria-describedby", hints(each).replace(place.id, "").trim());
     }
     place.remove();
-    errors.delete(first);
+    errors.delete(group[0]);
     if (!errors.size) tell("", "");
   }
 
@@ -133,9 +130,8 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     [...form.elements].find((each) => errors.has(each))?.focus();
   }
 
-  // Whether the markup lets the fields be sent.
   function check(button) {
-    for (const first of [...errors.keys()]) clear(first);
+    errors.forEach(clear);
     if (checks && !button?.formNoValidate) {
       for (const field of form.elements) if (fault(field)) show(field, fault(field));
     }
@@ -143,16 +139,11 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     return !errors.size;
   }
 
-  // The answer, and its JSON if it is any; throws when there is none in time.
-  async function ask(url, options) {
+  async function ask(url, options, limit = LIMIT) {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), LIMIT);
-    try {
-      const answer = await fetch(url, { ...options, signal: abort.signal });
-      return [answer, (await answer.json().catch(() => null)) || {}];
-    } finally {
-      clearTimeout(timer);
-    }
+    setTimeout(() => abort.abort(), limit);
+    const answer = await fetch(url, { ...options, signal: abort.signal });
+    return [answer, (await answer.json().catch(() => {})) || {}];
   }
 
   // A proof of work (ALTCHA, version 2), in a thread of the browser's.
@@ -173,7 +164,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     }
   }
 
-  // From the first touch, not from loading: robots wait, then fill in at once.
+  // Not from loading: robots wait, then fill in at once.
   function touched() {
     started ||= performance.now();
     if (!form.dataset.challenge || Date.now() < ready?.until) return;
@@ -187,25 +178,21 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     return /plain/.test(type) ? pairs.map((pair) => `${pair.join("=")}\r\n`).join("") : data;
   }
 
-  // The answer and its JSON; nothing where the connection failed.
   async function post(button) {
     const data = new FormData(element);
     if (button?.name) data.append(button.name, button.value);
     const url = (button?.getAttribute("formaction") ?? form.getAttribute("action")) || location.href;
-    // A captcha's token is another each time.
-    const words = [...data].filter(([name]) => !/^altcha$|captcha|turnstile/.test(name));
+    const words = [...data].filter(([name]) => !/^altcha$|captcha|turnstile/.test(name)); // tokens change
     const content = JSON.stringify([url, ...words]);
-    if (!attempts.has(content)) {
-      touched();
-      attempts.set(content, { seconds: ((performance.now() - started) / 1000).toFixed(1) });
-    }
-    const attempt = attempts.get(content);
-    data.set("_fill_seconds", attempt.seconds);
-    if (!attempt.work || Date.now() >= attempt.work.until) {
+    const size = words.reduce((sum, [, file]) => sum + (file.size || 0), 0);
+    const attempt = (attempts[content] ||= {});
+    if (!(Date.now() < attempt.work?.until)) {
       touched();
       attempt.work = ready;
       ready = null;
     }
+    attempt.seconds ||= ((performance.now() - started) / 1000).toFixed(1);
+    data.set("_fill_seconds", attempt.seconds);
     const payload = await attempt.work?.payload;
     if (payload) data.set("altcha", payload);
     if (payload && attempt.bare) attempt.key = 0; // once held, it stays so
@@ -213,7 +200,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     attempt.key ||= hex(crypto.getRandomValues(new Uint8Array(16)));
     const headers = { Accept: "application/json", "Accept-Language": wanted, "Idempotency-Key": attempt.key };
     const body = encoded(data, button?.formEnctype);
-    const [answer, said] = await ask(url, { method: "POST", headers, body }).catch(() => []);
+    const [answer, said] = await ask(url, { method: "POST", headers, body }, LIMIT + size / 8).catch(() => []);
     if (answer?.status < 500) attempt.work = null; // looked at, it may count as used
     if (!(said?.id || said?.errors) && /^(localhost|127.0.0.1)$/.test(location.hostname)) {
       console.info(`${form.hasAttribute("action") ? "" : "No action. "}No Herald at ${url}; make run says where.`);
@@ -223,7 +210,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
 
   function sent({ id, next }) {
     tell("sent", say("success"));
-    attempts.clear();
+    attempts = {};
     form.reset();
     if (!happened("sent", { id, next })) return;
     if ("redirect" in form.dataset && /^https?:/.test(next)) return location.assign(next);
@@ -266,7 +253,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
       busy(true);
       tell("sending", say("sending"));
       [answer, said] = await post(button);
-      // Some hosts answer everything with 200 and their start page.
+      // Some hosts answer everything with 200.
       accepted = answer?.status === 202 || said?.id;
       if (!answer) failed(0, say("offline"));
       else if (accepted) sent(said);
@@ -294,9 +281,9 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   on("focusin", touched);
   on("input", (field) => {
     touched();
-    const [first] = groupOf(field);
+    const error = errors.get(groupOf(field)[0]);
     // Corrected, or wrong in another way: sending tells.
-    if (errors.has(first) && errors.get(first).text !== fault(field)) clear(first);
+    if (error && error.text !== fault(field)) clear(error);
   });
   tell("", "");
   form.setAttribute("novalidate", "");

@@ -14,8 +14,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.e2e.browser.visitor import until
 from tests.e2e.conftest import ROOT
 from tests.e2e.pages import HTML, Reply, serving
 from tests.rehearsal import amount
@@ -309,4 +310,22 @@ def test_what_the_page_takes_away_comes_back_to_tell(site: Site) -> None:
     page = site.show(BUTTONS.format(attributes="", required=""))
     page.evaluate("document.querySelector('.herald-status').remove()")
     page.get_by_role("button", name="First").click()
+    sent(page)
+
+
+FILED = (
+    '<form data-herald method="post" enctype="multipart/form-data" action="/accepted"><input type="file" name="photo">'
+)
+
+
+def test_a_file_has_the_time_that_a_slow_line_takes(site: Site) -> None:
+    site.context.clock.install()
+    page = site.show(f"{FILED}<button>Send</button></form>")
+    held: list[Route] = []
+    page.route("**/accepted", lambda route: held.append(route))
+    page.locator("input").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": bytes(3_900_000)})
+    page.get_by_role("button", name="Send").click()
+    until(page, lambda: held)
+    site.context.clock.fast_forward(125_000)  # at 256 kbit/s
+    held[0].fulfill(status=202, body="{}")
     sent(page)
