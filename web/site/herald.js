@@ -122,6 +122,8 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     if (!errors.size) tell("", "");
   }
 
+  const reset = () => errors.forEach(clear);
+
   const happened = (name, detail) =>
     form.dispatchEvent(new CustomEvent(`herald:${name}`, { bubbles: true, cancelable: true, detail }));
 
@@ -131,7 +133,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   }
 
   function check(button) {
-    errors.forEach(clear);
+    reset();
     if (checks && !button?.formNoValidate) {
       for (const field of form.elements) if (fault(field)) show(field, fault(field));
     }
@@ -278,6 +280,13 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   });
   // On the document, as a field may stand outside of its form.
   const on = (type, act) => page.addEventListener(type, ({ target }) => target.form === element && act(target));
+  for (const type of ["turbo:before-cache", "htmx:beforeHistorySave"]) { // for Back
+    page.addEventListener(type, () => {
+      reset();
+      if (form.isConnected) status.remove();
+      if (checks) set(form, "novalidate");
+    });
+  }
   on("focusin", touched);
   on("input", (field) => {
     touched();

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests import needs
 from tests.e2e.browser.visitor import until
 from tests.e2e.conftest import ROOT
 from tests.e2e.pages import HTML, Reply, serving
@@ -328,4 +329,57 @@ def test_a_file_has_the_time_that_a_slow_line_takes(site: Site) -> None:
     until(page, lambda: held)
     site.context.clock.fast_forward(125_000)  # at 256 kbit/s
     held[0].fulfill(status=202, body="{}")
+    sent(page)
+
+
+HTMX_BACK = """() => new Promise((done) => {
+  document.body.addEventListener("htmx:historyRestore", done, { once: true });
+  history.back();
+})"""
+TURBO_BACK = """async () => {
+  document.documentElement.dispatchEvent(new CustomEvent("turbo:before-cache", { bubbles: true }));
+  await new Promise((done) => setTimeout(done));
+  document.body.replaceWith(document.body.cloneNode(true));
+  const found = document.querySelector("script"), script = document.createElement("script");
+  script.src = found.src;
+  await new Promise((done) => { script.onload = done; found.replaceWith(script); });
+}"""
+"""What Turbo 8 does on leaving a page and on coming back."""
+
+
+@pytest.mark.parametrize("library", ["htmx1", "htmx2", "turbo"])
+def test_a_copy_of_the_page_that_a_library_keeps_for_back_is_checked_as_the_page_was(site: Site, library: str) -> None:
+    form = '<form data-herald method="post" action="/accepted"><input name="a" required><button>Send</button></form>'
+    page = site.show(f'{form}<a hx-boost="true" href="/two">Two</a>')
+    page.get_by_role("button").click()
+    expect(page.locator(".error")).to_have_count(1)
+    if library == "turbo":
+        page.evaluate(TURBO_BACK)
+    else:
+        page.add_script_tag(path=needs.npm_package(library) / "dist" / "htmx.js")
+        page.get_by_role("link").click()
+        page.wait_for_url("**/two")
+        expect(page.locator(".herald-status")).to_have_text("")
+        page.evaluate(HTMX_BACK)
+    expect(page.locator("form")).to_have_js_property("noValidate", True)
+    expect(page.locator(".herald-status")).to_have_text("")
+    expect(page.locator("[aria-invalid], .error")).to_have_count(0)
+    page.get_by_role("button").click()
+    expect(page.locator(".error")).to_have_count(1)
+    assert site.posted == []
+    page.locator("input").fill("Hello")
+    page.get_by_role("button").click()
+    sent(page)
+
+
+def test_a_copy_that_a_library_keeps_is_checked_by_the_browser_and_says_what_was_sent(site: Site) -> None:
+    form = '<form data-herald method="post" action="/accepted"><input name="a" required><button>Send</button></form>'
+    page = site.show(form)
+    leave = "() => document.body.dispatchEvent(new CustomEvent('turbo:before-cache', { bubbles: true }))"
+    page.evaluate(leave)
+    expect(page.locator("form")).to_have_js_property("noValidate", False)
+    page.locator("input").fill("Hello")
+    page.get_by_role("button").click()
+    sent(page)
+    page.evaluate(leave)
     sent(page)
