@@ -89,9 +89,9 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   }
 
   function fault(field) {
-    if (!field.willValidate || field.validity.valid) return "";
-    if (field.validity.valueMissing) return say("required");
-    return field.validity.typeMismatch && field.type === "email" ? say("email") : field.validationMessage;
+    if (!field.matches(":invalid:not(fieldset)")) return ""; // custom elements too
+    if (field.validity?.typeMismatch && field.type === "email") return say("email");
+    return (!field.validity?.valueMissing && field.validationMessage) || say("required");
   }
 
   function show(field, text) {
@@ -279,7 +279,8 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     if (ours && good) send(button);
   });
   // On the document, as a field may stand outside of its form.
-  const on = (type, act) => page.addEventListener(type, ({ target }) => target.form === element && act(target));
+  const on = (type, act) =>
+    page.addEventListener(type, ({ target }) => [...form.elements].includes(target) && act(target));
   for (const type of ["turbo:before-cache", "htmx:beforeHistorySave"]) { // for Back
     page.addEventListener(type, () => {
       reset();

@@ -383,3 +383,33 @@ def test_a_copy_that_a_library_keeps_is_checked_by_the_browser_and_says_what_was
     sent(page)
     page.evaluate(leave)
     sent(page)
+
+
+OWN = """<script>customElements.define("own-field", class extends HTMLElement {
+  static formAssociated = true;
+  constructor() {
+    super();
+    const internals = this.attachInternals();
+    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
+    root.innerHTML = "<input>";
+    const check = ({ value }) => {
+      internals.setFormValue(value);
+      internals.setValidity(value ? {} : { valueMissing: true }, "Its own words", root.firstChild);
+    };
+    root.firstChild.oninput = ({ target }) => check(target);
+    check(root.firstChild);
+  }
+})</script>"""
+
+
+def test_a_custom_element_is_checked_as_a_field_is(site: Site) -> None:
+    form = '<form data-herald method="post" action="/accepted"><own-field name="a"></own-field><button>Send</button>'
+    page = site.show(OWN + form)
+    page.get_by_role("button").click()
+    expect(page.locator("own-field + .error")).to_have_text("This field is required.")
+    expect(page.locator("own-field")).to_be_focused()
+    assert site.posted == []
+    page.keyboard.type("x")
+    expect(page.locator(".error")).to_have_count(0)
+    page.get_by_role("button").click()
+    sent(page)
