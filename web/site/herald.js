@@ -129,7 +129,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
 
   function stop(text) {
     tell("failed", text);
-    [...form.elements].find((each) => errors.has(each))?.focus();
+    [...form.elements].find((each) => each.matches("[aria-invalid=true]:enabled"))?.focus();
   }
 
   function check(button) {

@@ -413,3 +413,12 @@ def test_a_custom_element_is_checked_as_a_field_is(site: Site) -> None:
     expect(page.locator(".error")).to_have_count(0)
     page.get_by_role("button").click()
     sent(page)
+
+
+def test_the_focus_goes_to_the_first_faulty_field_that_can_have_it(site: Site) -> None:
+    page = site.show(
+        '<form data-herald action="/accepted"><input type="radio" name="size" value="S" required disabled>'
+        '<input type="radio" name="size" value="M" required><button>Send</button></form>'
+    )
+    page.get_by_role("button").click()
+    expect(page.locator("[value=M]")).to_be_focused()
