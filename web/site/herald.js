@@ -295,6 +295,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     // Corrected, or wrong in another way: sending tells.
     if (error && error.text !== fault(field)) clear(error);
   });
+  form.addEventListener("reset", reset);
   tell("", "");
   form.setAttribute("novalidate", "");
 });

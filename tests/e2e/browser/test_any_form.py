@@ -422,3 +422,14 @@ def test_the_focus_goes_to_the_first_faulty_field_that_can_have_it(site: Site) -
     )
     page.get_by_role("button").click()
     expect(page.locator("[value=M]")).to_be_focused()
+
+
+def test_a_button_that_resets_the_form_takes_its_faults_away(site: Site) -> None:
+    page = site.show(
+        '<form data-herald><input name="a" required><button>Send</button><button type="reset">Reset</button>'
+    )
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".error")).to_have_count(1)
+    page.get_by_role("button", name="Reset").click()
+    expect(page.locator("[aria-invalid], .error")).to_have_count(0)
+    expect(page.locator(".herald-status")).to_be_empty()
