@@ -65,7 +65,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   const checks = !form.noValidate;
   const errors = new Map(); // by the first field of a group
   let attempts = {}; // by content: key, seconds, solution
-  let count = 0, started, sending, ready; // ready: a solution that was not sent yet
+  let count = 0, started, sending, typed, ready; // ready: a solution that was not sent yet
 
   const set = (element, name, value) => value ? element.setAttribute(name, value) : element.removeAttribute(name);
   const choice = (field) => /radio|checkbox/.test(field.type);
@@ -213,8 +213,9 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   function sent({ id, next }) {
     tell("sent", say("success"));
     attempts = {};
-    form.reset();
-    if (!happened("sent", { id, next })) return;
+    const keep = typed;
+    if (!keep) form.reset();
+    if (!happened("sent", { id, next }) || keep) return;
     if ("redirect" in form.dataset && /^https?:/.test(next)) return location.assign(next);
     form.remove();
     status.tabIndex = -1;
@@ -244,6 +245,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
 
   function busy(is) {
     sending = is;
+    typed = false;
     set(form, "aria-busy", is);
     // `disabled` would lose focus.
     for (const each of form.elements) if (each.type === "submit") set(each, "aria-disabled", is);
@@ -291,6 +293,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   on("focusin", touched);
   on("input", (field) => {
     touched();
+    typed = sending;
     const error = errors.get(groupOf(field)[0]);
     // Corrected, or wrong in another way: sending tells.
     if (error && error.text !== fault(field)) clear(error);

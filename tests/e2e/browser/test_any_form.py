@@ -433,3 +433,19 @@ def test_a_button_that_resets_the_form_takes_its_faults_away(site: Site) -> None
     page.get_by_role("button", name="Reset").click()
     expect(page.locator("[aria-invalid], .error")).to_have_count(0)
     expect(page.locator(".herald-status")).to_be_empty()
+
+
+def test_what_is_typed_while_the_form_is_sent_stays(site: Site) -> None:
+    page = site.show('<form data-herald action="/accepted"><input name="a"><button>Send</button></form>')
+    held: list[Route] = []
+    page.route("**/accepted", lambda route: held.append(route))
+    for typed in ("Hello and more", ""):
+        page.get_by_role("button").click()
+        until(page, lambda: held)
+        if typed:
+            page.locator("input").fill(typed)
+        held.pop().continue_()
+        sent(page)
+        expect(page.locator("[aria-busy]")).to_have_count(0)
+        assert [field.input_value() for field in page.locator("input").all()] == [typed] * bool(typed)
+    assert [dict(post.fields)["a"] for post in site.posted] == ["", "Hello and more"]
