@@ -37,6 +37,8 @@ def preview(message: StoredMessage, number: int, read: Callable[[], bytes | None
     if content is None or hashlib.sha256(content).hexdigest() != file.declared_file.sha256:
         return None
     try:
-        return (file.facts.media_type, cleaned(content)) if pixels(content) <= MAX_PIXELS else None
+        # What is measured is what is shown: cleaning may make an image of what was none.
+        image = cleaned(content)
+        return (file.facts.media_type, image) if pixels(image) <= MAX_PIXELS else None
     except NotCleanableError:
         return None

@@ -26,10 +26,13 @@ _PNG_KEPT = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT bKGD hIST pHYs cICP mDCV cLLI acTL fcTL fdAT".split()
 )
 _WEBP_KEPT = frozenset((b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L"))
+_FIRST = (b"IHDR", b"VP8X", b"VP8L", b"VP8 ")
+"""What a PNG or WebP begins with."""
 _EXIF_FLAG, _XMP_FLAG = 0x08, 0x04
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (0xC4, 0xC8, 0xCC))
 """Markers of headers that say how large the image is: SOF0 to SOF15."""
+_PASSES = (_SOS, b"fcTL", b"ANMF")
 _ALONE = (*range(0xD0, 0xD8), 0x01)
 """Markers without a length: RST0 to RST7, and TEM."""
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7]", re.DOTALL)
@@ -56,28 +59,57 @@ def cleaned(content: bytes) -> bytes:
 
 
 def pixels(content: bytes) -> int:
-    """How many pixels whoever shows the image has to make room for; raises :class:`NotCleanableError`."""
+    """How many pixels whoever shows the image has to make room for; raises :class:`NotCleanableError`.
+
+    Programs differ in which of several headers they take, so the largest counts.
+    """
     try:
-        if content.startswith(_PNG):
-            sides = [struct.unpack_from(">II", content, 16)]
-        elif content.startswith(b"\xff\xd8\xff"):
-            frames = [body for marker, body in _jpeg_segments(content) if marker in _FRAMES]
-            sides = [struct.unpack_from(">HH", body, 1) for body in frames]
-        else:
-            sides = [_sides_of_webp(*next(_webp_chunks(content)))]
-        return max(int(width) * int(height) for width, height in sides)
-    except (struct.error, IndexError, StopIteration, ValueError):
+        parts = list(_parts(content))
+        if isinstance(parts[0][0], bytes) and parts[0][0] not in _FIRST:
+            raise NotCleanableError
+        most = max(width * height for width, height in (_sides(*part) for part in parts))
+    except (struct.error, IndexError, ValueError):
+        raise NotCleanableError from None
+    if most == 0:  # Of a JPEG, a height that comes after its pixels (B.2.5).
+        raise NotCleanableError
+    return most
+
+
+def passes(content: bytes) -> int:
+    """How many times whoever shows the image goes through its pixels: once for each scan of a JPEG, or frame.
+
+    Raises :class:`NotCleanableError`.
+    """
+    try:
+        return max(1, sum(kind in _PASSES for kind, _ in _parts(content)))
+    except (struct.error, IndexError):
         raise NotCleanableError from None
 
 
-def _sides_of_webp(kind: bytes, body: bytes) -> tuple[int, int]:
-    if kind == b"VP8X":
-        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
-    if kind == b"VP8L":
+def _parts(content: bytes) -> Iterator[tuple[bytes | int, bytes]]:
+    if content.startswith(b"\xff\xd8\xff"):
+        yield from _jpeg_segments(content)
+    elif content.startswith(_PNG):
+        yield from ((kind, whole[8:-4]) for kind, whole in _png_chunks(content))
+    else:
+        yield from _webp_chunks(content)
+
+
+def _sides(kind: bytes | int, body: bytes) -> tuple[int, int]:
+    """Width and height, if the part says any."""
+    width = height = 0
+    if kind == b"IHDR":
+        width, height = struct.unpack_from(">II", body)
+    elif kind in _FRAMES:
+        height, width = struct.unpack_from(">HH", body, 1)
+    elif kind == b"VP8X":
+        width, height = 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+    elif kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", body, 1)
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    width, height = struct.unpack_from("<HH", body, 6)
-    return width & 0x3FFF, height & 0x3FFF
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    elif kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", body, 6))
+    return width, height
 
 
 def _jpeg(content: bytes) -> bytes:
@@ -147,20 +179,27 @@ def _segment(marker: int, body: bytes) -> bytes:
 
 
 def _png(content: bytes) -> bytes:
-    parts, orientation, at, kind = [_PNG], 0, len(_PNG), b""
+    parts, orientation = [_PNG], 0
+    for kind, whole in _png_chunks(content):
+        if kind == b"eXIf":
+            orientation = _orientation(whole[8:-4])
+        elif kind == b"IEND" and orientation > 1:
+            parts += [_chunk(b"eXIf", _only_orientation(orientation)), whole]
+        elif kind in _PNG_KEPT:
+            parts.append(whole)
+    return b"".join(parts)
+
+
+def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk's kind, and all of it: length, kind, content and checksum."""
+    at, kind = len(_PNG), b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, at)
         end = at + 12 + length
         if end > len(content):
             raise NotCleanableError
-        if kind == b"eXIf":
-            orientation = _orientation(content[at + 8 : end - 4])
-        elif kind == b"IEND" and orientation > 1:
-            parts += [_chunk(b"eXIf", _only_orientation(orientation)), content[at:end]]
-        elif kind in _PNG_KEPT:
-            parts.append(content[at:end])
+        yield kind, content[at:end]
         at = end
-    return b"".join(parts)
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

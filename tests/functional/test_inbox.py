@@ -41,6 +41,7 @@ from ops.operations import Listing, Replayed, Selection
 from tests.fakes import NOW
 from tests.images import photo
 from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_each, stored
+from tests.unit.test_image_cleaning import chunk, head, png
 
 READ = ["/", "/message?id=waiting-1", "/message?id=waiting-1&logs=yes", "/?state=quarantined"]
 PORT = 4711
@@ -426,7 +427,7 @@ def with_files(*contents: tuple[bytes, FileFacts]) -> InMemoryMailbox:
     return mailbox
 
 
-JPEG = FileFacts("image", "image/jpeg")
+JPEG, PNG = FileFacts("image", "image/jpeg"), FileFacts("image", "image/png")
 
 
 def test_an_image_is_shown_without_metadata_and_is_a_download_by_itself(meet: Meet) -> None:
@@ -451,8 +452,9 @@ def test_an_image_is_shown_without_metadata_and_is_a_download_by_itself(meet: Me
         (photo(), FileFacts(mark=FileMark.UNEXAMINED)),
         (b"GIF89a", FileFacts("image", "image/gif")),
         (b"\xff\xd8\xff" + bytes(100), JPEG),
-        (b"<html><script>alert(1)</script>", FileFacts("image", "image/png")),
-        (struct.pack(">8sI4sII", b"\x89PNG\r\n\x1a\n", 13, b"IHDR", 60_000, 60_000), FileFacts("image", "image/png")),
+        (b"<html><script>alert(1)</script>", PNG),
+        (png(head(60_000, 60_000)), PNG),
+        (png(chunk(b"tEXt", struct.pack(">II", 1, 1)), head(60_000, 60_000)), PNG),
     ],
 )
 def test_what_is_no_image_or_too_large_a_one_has_no_preview(meet: Meet, content: bytes, facts: FileFacts) -> None:

@@ -205,6 +205,31 @@ def test_the_longest_side_that_a_jpeg_can_have_is_counted() -> None:
     assert pixels(jpeg(segment(0xC0, b"\x08\xff\xff\0\3"))) == 3 * 65_535
 
 
+VP8 = part(b"VP8 ", b"\0\0\0\x9d\x01\x2a" + struct.pack("<HH", 9, 9))
+
+
+def head(width: int, height: int) -> bytes:
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "first", [chunk(b"tEXt", struct.pack(">II", 1, 1)), part(b"VPX ", bytes(6) + struct.pack("<HH", 1, 1))]
+)
+def test_what_stands_before_an_image_says_nothing_of_its_size(first: bytes) -> None:
+    content = png(first, head(20_000, 20_000)) if b"tEXt" in first else webp(first, VP8)
+    with pytest.raises(NotCleanableError):
+        pixels(content)
+    assert pixels(cleaned(content)) == (400_000_000 if b"tEXt" in first else 81)
+
+
+def test_of_several_sizes_the_largest_counts() -> None:
+    assert pixels(png(head(1, 1), head(9, 9))) == 81
+    assert pixels(webp(part(b"VP8X", bytes(10)), VP8)) == 81
+    assert pixels(jpeg(segment(0xC0, b"\x08\0\1\0\1"), segment(0xC2, b"\x08\0\x09\0\x09"))) == 81
+    with pytest.raises(NotCleanableError):
+        pixels(jpeg(segment(0xC0, b"\x08\0\0\0\x09")))
+
+
 @pytest.mark.parametrize(("form", "progressive"), FORMS)
 def test_a_clean_image_stays_byte_for_byte_the_same(form: str, progressive: bool) -> None:
     once = cleaned(photo(form, progressive=progressive))
