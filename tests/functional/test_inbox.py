@@ -41,7 +41,7 @@ from ops.operations import Listing, Replayed, Selection
 from tests.fakes import NOW
 from tests.images import photo
 from tests.mailbox import SHELL, FailingMailbox, InMemoryMailbox, many, one_of_each, stored
-from tests.unit.test_image_cleaning import chunk, head, png
+from tests.unit.test_image_cleaning import SCAN, chunk, head, jpeg, part, png, segment, webp
 
 READ = ["/", "/message?id=waiting-1", "/message?id=waiting-1&logs=yes", "/?state=quarantined"]
 PORT = 4711
@@ -427,7 +427,7 @@ def with_files(*contents: tuple[bytes, FileFacts]) -> InMemoryMailbox:
     return mailbox
 
 
-JPEG, PNG = FileFacts("image", "image/jpeg"), FileFacts("image", "image/png")
+JPEG, PNG, WEBP = (FileFacts("image", f"image/{form}") for form in ("jpeg", "png", "webp"))
 
 
 def test_an_image_is_shown_without_metadata_and_is_a_download_by_itself(meet: Meet) -> None:
@@ -455,6 +455,9 @@ def test_an_image_is_shown_without_metadata_and_is_a_download_by_itself(meet: Me
         (b"<html><script>alert(1)</script>", PNG),
         (png(head(60_000, 60_000)), PNG),
         (png(chunk(b"tEXt", struct.pack(">II", 1, 1)), head(60_000, 60_000)), PNG),
+        (jpeg(segment(0xC2, b"\x08\x1e\x14\x1e\x14"), *[SCAN] * 20), JPEG),
+        (png(head(7700, 7700), *[chunk(b"fcTL", bytes(26))] * 20), PNG),
+        (webp(part(b"VP8X", bytes(4) + b"\x13\x1e\0" * 2), *[part(b"ANMF", bytes(24))] * 20), WEBP),
     ],
 )
 def test_what_is_no_image_or_too_large_a_one_has_no_preview(meet: Meet, content: bytes, facts: FileFacts) -> None:

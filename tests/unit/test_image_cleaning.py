@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from chalicelib.logic.exif import exif_of
-from chalicelib.logic.image_cleaning import MAX_STEPS, NotCleanableError, cleaned, exif_of_webp, pixels
+from chalicelib.logic.image_cleaning import MAX_STEPS, NotCleanableError, cleaned, exif_of_webp, passes, pixels
 from tests.images import HOSTILE, SECRETS, exif, jpeg_with_exif, photo
 
 FORMS = [("JPEG", False), ("JPEG", True), ("PNG", False), ("WEBP", False)]
@@ -228,6 +228,15 @@ def test_of_several_sizes_the_largest_counts() -> None:
     assert pixels(jpeg(segment(0xC0, b"\x08\0\1\0\1"), segment(0xC2, b"\x08\0\x09\0\x09"))) == 81
     with pytest.raises(NotCleanableError):
         pixels(jpeg(segment(0xC0, b"\x08\0\0\0\x09")))
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_scans_and_frames_are_counted(number: int) -> None:
+    assert passes(jpeg(*[SCAN] * number)) == number + 1
+    assert passes(png(head(1, 1), *[chunk(b"fcTL", b"")] * number)) == max(1, number)
+    assert passes(webp(part(b"VP8X", bytes(10)), *[part(b"ANMF", b"")] * number)) == max(1, number)
+    with pytest.raises(NotCleanableError):
+        passes(jpeg(b"no marker"))
 
 
 @pytest.mark.parametrize(("form", "progressive"), FORMS)
