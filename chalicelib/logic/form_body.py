@@ -35,8 +35,9 @@ _ENCODING_FACTOR = 3
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 """Half of a character: JSON can write it (RFC 8259, 8.2), where a text was cut within an emoji; UTF-8 can't."""
 
-_READ_FACTOR = 2
-"""A body of up to this many times the files that a site takes is still read. Lambda takes 6 MB of base64: 4.5 MB."""
+_FILES_BYTES = 5 * 1024 * 1024
+"""Of files as many are read, whatever a site takes, so that nobody loses what was typed beside a photo: more than come.
+Lambda takes 6 MB of base64: 4.5 MB."""
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 """RFC 2046, 5.1.1."""
@@ -68,11 +69,8 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     if media_type in (*_UNTYPED, FORM) and len(body) <= limits.body_bytes and is_json_object(body):
         media_type = JSON
     # What counts are the texts: percent-encoding triples each byte beyond ASCII, and leaves plain letters as they are.
-    if media_type == MULTIPART and uploads:
-        # Of files that are a little too big, what was typed beside them is still read, so that no visitor loses it.
-        if len(body) > limits.body_bytes + _READ_FACTOR * uploads.max_bytes:
-            raise SubmissionError(413, "FILES_TOO_BIG", limit=uploads.max_megabytes)
-    elif len(body) > limits.body_bytes * (_ENCODING_FACTOR if media_type == FORM else 1):
+    factor = _ENCODING_FACTOR if media_type == FORM else 1
+    if len(body) > limits.body_bytes * factor + (_FILES_BYTES if media_type == MULTIPART else 0):
         raise _too_large(limits)
     if media_type not in (JSON, FORM, MULTIPART):
         pairs = _plain_text(body, limits.field_count) if media_type == _PLAIN else []
@@ -82,13 +80,19 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     codec = _codec(parameters.get("charset"))
     if codec is None or (media_type == JSON and codec not in _JSON_CODECS[: 3 if body.isascii() else 2]):
         raise SubmissionError(415, "unsupported_charset", Problem("unsupported_charset", "content-type"))
-    if media_type == MULTIPART:
-        pairs = _multipart(body, parameters.get("boundary", ""), codec, limits, uploads)
-    else:
-        pairs = _json_or_urlencoded(media_type, codec, body, limits)
-    # What is paid for from here on is UTF-8, which another charset may be a third of.
+    refusal = None
+    try:
+        if media_type == MULTIPART:
+            pairs = _multipart(body, parameters.get("boundary", ""), codec, limits, uploads)
+        else:
+            pairs = _json_or_urlencoded(media_type, codec, body, limits)
+    except SubmissionError as error:
+        refusal, pairs = error, error.pairs
+    # What is paid for from here on, also to show it again, is UTF-8, which another charset may be a third of.
     if sum(_utf8_size(name) + _utf8_size(text) for name, text in pairs) > limits.body_bytes:
         raise _too_large(limits)
+    if refusal:
+        raise refusal
     return pairs
 
 
