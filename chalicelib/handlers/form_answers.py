@@ -7,6 +7,7 @@ from chalice.app import Response
 from chalicelib.errors import SubmissionError
 from chalicelib.handlers.answer_format import AnswerFormat, Headers, html_response, json_response, retry_after
 from chalicelib.handlers.form_request import FormRequest
+from chalicelib.logic.form_body import Pairs
 
 
 def accepted_answer(form_request: FormRequest, message_id: str, next_page: str) -> Response:
@@ -47,10 +48,25 @@ def error_answer(form_request: FormRequest, error: SubmissionError) -> Response:
     language, texts = form_request.language_and_texts()
     site_origin = allowed_origins.origin_to_link_to(form_request.site, form_request.origin, form_request.origin_allowed)
     file_fields = form_request.uploads.fields if form_request.uploads else ()
-    page = error_page.make_page(error, form_request.pairs, texts, language, site_origin, file_fields)
+    pairs = _with_whole_next(form_request)
+    page = error_page.make_page(error, pairs, texts, language, site_origin, file_fields)
     return html_response(
         error.status, page, language, {"Content-Security-Policy": error_page.POLICY, **retry_after(error)}
     )
+
+
+def _with_whole_next(form_request: FormRequest) -> Pairs:
+    """The pairs with the address that a wish for the next page means: sent from our page it would mean another."""
+    if not form_request.form.next or form_request.site is None:
+        return form_request.pairs
+    from chalicelib.logic.known_field_names import Role, meaning_of
+    from chalicelib.logic.redirects import next_page
+
+    site, page = form_request.site, form_request.page
+    return [
+        (name, next_page(site, text, page) if text.strip() and meaning_of(name, text).role is Role.NEXT else text)
+        for name, text in form_request.pairs
+    ]
 
 
 def problem_answer(form_request: FormRequest, error: SubmissionError) -> Response:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from chalice.test import HTTPResponse
 
+from tests.error_page import Page
 from tests.functional.conftest import Form
 
 HOME = "http://127.0.0.1:8080"
@@ -155,6 +156,18 @@ def test_a_wish_without_a_host_is_completed_by_the_forms_page(form: Form) -> Non
     origin_alone = send(form, {"Sec-Fetch-Mode": "navigate", "Referer": "https://evil.example/x/"}, fields)
     assert whole.headers["Location"] == f"{HOME}/kontakt/danke%20sch%C3%B6n.html"
     assert origin_alone.headers["Location"] == f"{HOME}/danke%20sch%C3%B6n.html"
+
+
+@pytest.mark.parametrize("name", ["_next", "REDIRECT"])
+def test_a_wish_is_completed_by_the_forms_page_also_where_the_page_of_mistakes_sends_it(form: Form, name: str) -> None:
+    fields = [("message", ""), (name, " "), (name, "danke schön.html")]
+    headers = {"Content-Type": FORM, "Sec-Fetch-Mode": "navigate"}
+    refused = form.post(urlencode(fields).encode(), {**headers, "Referer": f"{HOME}/kontakt/"})
+    again = [(name, text or "Hi") for name, text in Page(refused.body.decode()).sent_again]
+    api = "https://api.example.com"
+    ours = {"Referer": f"{api}/contact", "Origin": api, "Host": "api.example.com"}
+    accepted = form.post(urlencode(again).encode(), headers | ours)
+    assert accepted.headers["Location"] == f"{HOME}/kontakt/danke%20sch%C3%B6n.html"
 
 
 def test_the_script_of_bootstrapmades_templates_gets_the_word_that_it_waits_for(form: Form) -> None:
