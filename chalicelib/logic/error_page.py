@@ -31,6 +31,7 @@ _STYLE = (
     "button{font:inherit;font-weight:600;margin-top:1.5rem;padding:.7rem 1.4rem;"
     "border:0;border-radius:.4rem;color:#fff;background:#1f5c4d}:focus-visible{outline:3px solid #1f6feb;"
     "outline-offset:2px}a{color:#1f5c4d}"
+    "@media(forced-colors:active){button{border:1px solid}}"
     "@media(prefers-color-scheme:dark){body{color:#eee;background:#181818}p.error{color:#ffb4ab}"
     "[aria-invalid]{border-color:#ffb4ab}button{color:#10241e;background:#8fd3bf}a{color:#8fd3bf}}"
 )
@@ -63,7 +64,11 @@ def make_page(
         for number, (name, text) in enumerate(shown)
     ]
     general = [text for field, text in said.items() if field not in dict(shown) and field not in file_fields]
-    fields += [_file_field(number, name, said.get(name, ""), texts) for number, name in enumerate(file_fields)]
+    at_fault = [name for name in file_fields if name in said][:1] if first < 0 else []
+    fields += [
+        _file_field(number, name, said.get(name, ""), name in at_fault, texts)
+        for number, name in enumerate(file_fields)
+    ]
     encoding = ' enctype="multipart/form-data"' if file_fields else ""
     button = f'<button type="submit">{escape(texts["send"])}</button>'
     form = f'<form method="post"{encoding}>{"".join(fields)}{button}</form>'
@@ -71,12 +76,20 @@ def make_page(
     return _document(error, texts, language, texts["page_lead"] if pairs else "", rest, back)
 
 
-def _file_field(number: int, name: str, error: str, texts: Mapping[str, str]) -> str:
-    said = f'<p class="error">{escape(error)}</p>' if error else ""
+def _file_field(number: int, name: str, error: str, first: bool, texts: Mapping[str, str]) -> str:
+    state, said = _fault(f"x{number}", error, first)
     return (
         f'<label for="u{number}">{escape(name)}</label><p>{escape(texts["page_files"])}</p>'
-        f'<input id="u{number}" type="file" name="{escape(name)}" multiple>{said}'
+        f'<input id="u{number}" type="file" name="{escape(name)}" multiple{state}>{said}'
     )
+
+
+def _fault(identifier: str, error: str, first: bool) -> tuple[str, str]:
+    """The attributes of a control that is at fault, and the paragraph beside it."""
+    if not error:
+        return "", ""
+    state = f' aria-invalid="true" aria-describedby="{identifier}"{" autofocus" if first else ""}'
+    return state, f'<p class="error" id="{identifier}">{escape(error)}</p>'
 
 
 def make_fragment(error: SubmissionError, typed: Pairs, texts: Mapping[str, str], language: str) -> str:
@@ -154,8 +167,7 @@ def _field(number: int, name: str, text: str, own: str, error: str, first: bool,
     if (hidden or chosen) and not (error and meaning_of(name, text).role is Role.FIELD):
         kept = f"<p><strong>{escape(name)}</strong> <bdi>{escape(text)}</bdi></p>" if text and not hidden else ""
         return f'<input type="hidden" {quoted} value="{escape(text)}">{kept}'
-    state = f' aria-invalid="true" aria-describedby="e{number}"' if error else ""
-    state += " autofocus" if first else ""
+    state, said = _fault(f"e{number}", error, first)
     if own == "message" or _is_long(text):
         # A line break right after the tag is not a part of the text (HTML, 13.1.2.5), so one is given.
         rows = 8 if own == "message" else 3
@@ -164,5 +176,4 @@ def _field(number: int, name: str, text: str, own: str, error: str, first: bool,
         # What is at no fault must not keep the browser from sending: a page's own second address may be no address.
         kind = "email" if own == "email" and (error or not text or "@" in text.strip("@")) else "text"
         control = f'<input id="f{number}" type="{kind}" {quoted} value="{escape(text)}" dir="auto"{state}>'
-    said = f'<p class="error" id="e{number}">{escape(error)}</p>' if error else ""
     return f'<label for="f{number}">{escape(_label(name, texts, own))}</label>{control}{said}'

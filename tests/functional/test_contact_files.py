@@ -114,7 +114,7 @@ def test_a_browser_without_javascript_keeps_what_was_typed_and_can_choose_files_
     text = response.body.decode()
     assert said.replace("'", "&#x27;") in text
     assert 'enctype="multipart/form-data"' in text
-    assert '<input id="u0" type="file" name="photo" multiple>' in text
+    assert '<input id="u0" type="file" name="photo" multiple aria-invalid="true"' in text
     assert "Files have to be chosen once more." in text
     assert any(control.attributes["name"] == "message" for control in page.controls)
 

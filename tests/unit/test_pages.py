@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import escape
 
 import pytest
 
@@ -55,11 +54,19 @@ def test_what_was_wrong_is_shown_within_another_page_with_what_was_typed() -> No
     assert 'lang="he" dir="rtl"' in make_fragment(error, typed, EN, "he")
 
 
-def test_a_field_for_files_names_its_mistake_where_there_is_one() -> None:
-    error = SubmissionError(422, "invalid", Problem("file_kind", "b"))
-    html = make_page(error, [("message", "Hi")], EN, "en", file_fields=("a", "b"))
-    assert '<input id="u0" type="file" name="a" multiple><label' in html
-    assert f'<input id="u1" type="file" name="b" multiple><p class="error">{escape(EN["file_kind"])}</p><button' in html
+def test_a_field_for_files_names_its_mistake_and_is_the_first_to_mend_where_no_text_is_at_fault() -> None:
+    files = [Problem("TOO_MANY_FILES", name, 2) for name in "bc"]
+    for problems, focus in (files, ["b"]), ([Problem("too_long", "message", 1), *files], ["message"]):
+        typed = [("message", "Hi")]
+        it = Page(make_page(SubmissionError(422, "invalid", *problems), typed, EN, "en", file_fields=("a", "b", "c")))
+        assert it.focus == focus
+        assert list(it.errors) == [problem.field for problem in problems]
+        assert (it.errors["b"], it.general) == ("At most 2 files, please.", [])
+
+
+def test_its_button_can_be_told_where_colours_are_the_readers_own() -> None:
+    [style] = page([("message", "")]).top.all("style")
+    assert "@media(forced-colors:active){button{border:1px solid}}" in style.said()
 
 
 # Structure
