@@ -211,13 +211,24 @@ class _Inbox:
     def _exchange(self, request: Request) -> dict[str, object]:
         token, link = self._link(request)
         now, sessions = self._container.now(), self._container.inbox_sessions
+        target = f"message{Filter().query(id=link.message_id)}" if link.message_id else "./"
         if link.ends_at <= now or not sessions.use(token, link):
+            if self._has_session(request, link.channel):
+                return _redirect(target)
             return _page(views.spent_link(self.shell, _SPENT, f"fresh?token={token}"), HTTPStatus.GONE)
         session = Session(link.channel, secrets.token_urlsafe(32), now + SESSION_LIFE)
         sessions.open(session, now)
         logger.info("An inbox was opened", extra={"channel": link.channel, "message_id": link.message_id})
         cookie = _cookie(session_token(session, self._stage.name, self._key), SESSION_LIFE)
-        return _redirect(f"message{Filter().query(id=link.message_id)}" if link.message_id else "./", cookie)
+        return _redirect(target, cookie)
+
+    def _has_session(self, request: Request, channel: str) -> bool:
+        """Whether the browser has an open session of the channel, so that a spent link is no loss."""
+        try:
+            session = read_session(request.cookies.get(COOKIE, ""), self._stage.name, self._key, self._container.now())
+        except InvalidTokenError:
+            return False
+        return session.channel == channel and self._container.inbox_sessions.has(session)
 
     def _send_fresh(self, request: Request) -> dict[str, object]:
         """Send a fresh link to the old one's channel. Whoever asks learns nothing but that."""

@@ -269,6 +269,25 @@ def test_a_link_works_once_and_a_fresh_one_goes_to_its_channel_at_most_three_tim
     assert browser.opens(container.phone.delivered[-1].inbox)["statusCode"] == 200
 
 
+def test_a_link_that_is_pressed_again_opens_its_message_while_a_session_of_its_channel_lasts(
+    container: PocketContainer, browser: Browser, message: Message
+) -> None:
+    assert browser.opens(address(message))["statusCode"] == 200
+    again = browser.opens(address(message))
+    assert (again["statusCode"], "Hello message-1" in again["body"]) == (200, True)
+    container.time += LINK_LIFE - 1
+    other = Browser(container)
+    assert other.opens(address(message, "other"))["statusCode"] == 404
+    assert other.asks("POST", address(message))["statusCode"] == 410, "a session of another channel"
+    browser.asks("POST", address(message, "phone", NOW + LINK_LIFE + 1))
+    container.time += 1
+    assert browser.asks("POST", address(message))["statusCode"] == 303, "a link that is over, too"
+    session = browser.cookie
+    browser.presses(browser.asks("GET", "/"), "Sign out")
+    browser.cookie = session
+    assert browser.asks("POST", address(message))["statusCode"] == 410, "a session that was ended"
+
+
 def test_an_old_link_opens_nothing_and_offers_a_fresh_one(browser: Browser, message: Message) -> None:
     browser.container.time = NOW + LINK_LIFE
     page = browser.asks("GET", address(message), headers=TYPED)
