@@ -399,7 +399,7 @@ def test_spam_is_marked_and_let_go_and_the_record_says_in_whose_inbox(browser: B
     page = browser.opens(address(message))
     for label in ("Mark as spam", "Not spam", "Mark as answered", "Not answered"):
         page = browser.asks("GET", browser.presses(page, label)["headers"]["Location"])
-        assert 'role="status"' in page["body"]
+        assert 'role="status" tabindex="-1" autofocus>' in page["body"], "what was done is read out"
     text = unescape(page["body"])
     for mark in ("spam", "not spam", "answered", "not answered"):
         assert f"Marked as {mark}, by phone's inbox" in text

@@ -285,6 +285,7 @@ def test_everything_is_reached_by_keyboard_and_shows_where_it_is(owner: Owner) -
     assert replay.evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Delivering by email.")
+    expect(page.get_by_role("status")).to_be_focused()
 
 
 def test_the_whole_row_leads_to_its_message(owner: Owner) -> None:
