@@ -1,11 +1,10 @@
-"""Subscribe the owner's address to alarms and no other, and tell whether it is confirmed."""
+"""Subscribe the owner's address to alarms, and tell whether it is confirmed and who else is subscribed."""
 
 from __future__ import annotations
 
 from chalicelib.settings import Stage
 from ops.aws import cloudformation
 from ops.aws.account import Account
-from ops.errors import ignoring_aws_error
 from ops.templates import alarms
 
 
@@ -14,8 +13,8 @@ def subscribe(account: Account, stage: Stage, address: str) -> str:
 
     SNS deletes a subscription that nobody confirms within 48 hours, and CloudFormation does not notice that:
     https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/
-    Nor does it know the subscription that is made here then, so an address of before is unsubscribed here. What waits
-    for its confirmation can't be: https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html
+    Nor does it know the subscription that is made here then, so an address of before may be left. It is named and not
+    unsubscribed, as somebody may have subscribed a colleague by hand.
     """
     topic = cloudformation.outputs(account.cloudformation, cloudformation.wiring(stage))[alarms.TOPIC]
     pages = account.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
@@ -35,9 +34,7 @@ def subscribe(account: Account, stage: Stage, address: str) -> str:
         if other.lower() == address.lower():  # The same mailbox, should SNS write it otherwise.
             continue
         if subscription.startswith("arn:"):
-            with ignoring_aws_error("NotFound"):  # CloudFormation has just deleted its own.
-                account.sns.unsubscribe(SubscriptionArn=subscription)
-            said += f"; no longer to {other}"
+            said += f"; also to {other}, until you run: aws sns unsubscribe --subscription-arn {subscription}"
         else:
-            said += f"; {other} can still confirm an earlier mail: if it does, deploy again"
+            said += f"; {other} can still confirm an earlier mail"
     return said
