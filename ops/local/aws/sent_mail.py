@@ -36,6 +36,7 @@ EXTENDS = (
     "ministack.app:_handle_ses_messages_request",
     "ministack.app:extract_region",
     "ministack.core.responses:get_account_id",
+    "ministack.core.responses:json_response",
     "ministack.services.ses:_domain_and_parents",
     "ministack.services.ses:_identities",
     "ministack.services.ses:_production_access_enabled",
