@@ -198,7 +198,7 @@ def as_toml(value: object) -> str:
 
 
 def diagrams_as_text(text: str) -> str:
-    """A page's text with its diagrams shown as they are written: the theme would have unpkg.com's script draw them."""
+    """A page's text with its diagrams as they are written: the theme would have a third party's script draw them."""
     return re.sub(r"^( *```)mermaid\b", r"\1text", text, flags=re.MULTILINE)
 
 
