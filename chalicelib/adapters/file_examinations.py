@@ -1,6 +1,6 @@
-"""What is known of files, in the message table: ``files#<id>`` for a message's, an attribute for each file.
+"""The facts of files, in the message table: the item ``files#<id>`` of a message has an attribute for each file.
 
-Of an erased message it holds only ``gone``, for a day (``MarkTable.erase``).
+The item of an erased message has only ``gone``, for a day (``MarkTable.erase``).
 """
 
 from __future__ import annotations

@@ -45,10 +45,9 @@ class MarkTable:
     def erase(self, message: StoredMessage) -> None:
         """Delete a message's items, and so what the indexes hold of it, and the record of its content's hash.
 
-        What is known of its files gives way to a mark, so that ``examine`` adds nothing more to it: an item without
-        anything of the visitor's, which expires in a day. As long as the record is there, an erasure that was
-        interrupted can be repeated: only the fields are deleted once more after it, as an event that came late may have
-        written them between the two.
+        The item of its files' facts is emptied and marked as gone, so that ``examine`` writes nothing more there; it
+        expires in a day. As long as the record is there, an interrupted erasure can be repeated. Only the fields are
+        deleted once more after the record, as an event that came late may have written them in between.
         """
         listed = message.listed
         # The hash's item may belong to a later message with the same content: adapters/recent_activity.py.
@@ -62,23 +61,23 @@ class MarkTable:
             self._table.delete(key)
 
     def erase_fields(self, message_id: str) -> bool:
-        """Delete what the visitor wrote, and what is known of the files; return whether any of it was there.
+        """Delete the fields and the facts of the files; return whether there were any.
 
         It may be there without a record: a run that was killed after the first of its two writes leaves it so.
         """
-        were_known = self._erase_facts(message_id)
-        return bool(self._table.delete(fields_key(message_id), returns="ALL_OLD")) or were_known
+        had_facts = self._erase_facts(message_id)
+        return bool(self._table.delete(fields_key(message_id), returns="ALL_OLD")) or had_facts
 
     def _erase_facts(self, message_id: str) -> bool:
-        """Put the mark in the place of what is known of the files; return whether anything was known."""
+        """Empty the item of the files' facts and mark it as gone; return whether there were any facts."""
         # Loaded here alone: few functions erase.
         from chalicelib.logic.message_files import MAX_FILES, facts_key
 
         files = [f"file{number}" for number in range(1, MAX_FILES + 1)]
         update = f"SET gone = :gone, expires_at = :expires_at REMOVE {', '.join(files)}"
         values = {":gone": 1, ":expires_at": int(self._clock()) + DAY}
-        known = self._table.update(facts_key(message_id), update, values, returns="ALL_OLD").item
-        return any(file in known for file in files)
+        before = self._table.update(facts_key(message_id), update, values, returns="ALL_OLD").item
+        return any(file in before for file in files)
 
 
 MARKS_SET = "marks = list_append(if_not_exists(marks, :none), :marks)"

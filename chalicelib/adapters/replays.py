@@ -44,8 +44,8 @@ class ReplayTable:
         The client repeats a write whose answer was lost, and the repetition fails on the first one's success. So an
         item that already holds the change counts as written. Raises LookupError where nothing is left to deliver.
 
-        What the visitor wrote is kept for as long as it may be tried before the record says that it is: where that
-        write fails or comes too late, it stays longer than the record, by ``give_up_hours`` and a day at most.
+        The fields' expiry is put off first, and the record's with the change itself. So where the change fails or comes
+        too late, the fields outlive the record, by ``give_up_hours`` and a day at most.
         """
         if not update.before:
             return self._let_go(message_id, update)
@@ -85,8 +85,7 @@ class ReplayTable:
         )
 
     def _kept_until(self, message_id: str, until: int) -> int:
-        """Have what the visitor wrote kept until then, or for as long as it is anyway; return the same of the
-        record."""
+        """Put off the fields' expiry until then, if it is sooner; return the record's, put off likewise."""
         record = self._table.read(message_id)
         if not record:
             raise LookupError(message_id)

@@ -56,7 +56,7 @@ def error_answer(form_request: FormRequest, error: SubmissionError) -> Response:
 
 
 def _with_whole_next(form_request: FormRequest) -> Pairs:
-    """The pairs with the address that a wish for the next page means: sent from our page it would mean another."""
+    """The pairs, with a relative address of the next page made whole: sent from our page, it would lead elsewhere."""
     if not form_request.form.next or form_request.site is None:
         return form_request.pairs
     from chalicelib.logic.known_field_names import Role, meaning_of

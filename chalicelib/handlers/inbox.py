@@ -225,10 +225,14 @@ class _Inbox:
     def _has_session(self, request: Request, channel: str) -> bool:
         """Whether the browser has an open session of the channel, so that a spent link is no loss."""
         try:
-            session = read_session(request.cookies.get(COOKIE, ""), self._stage.name, self._key, self._container.now())
+            session = self._read_session(request)
         except InvalidTokenError:
             return False
         return session.channel == channel and self._container.inbox_sessions.has(session)
+
+    def _read_session(self, request: Request) -> Session:
+        """Read the cookie; raises :class:`InvalidTokenError`. The session may have been ended since."""
+        return read_session(request.cookies.get(COOKIE, ""), self._stage.name, self._key, self._container.now())
 
     def _send_fresh(self, request: Request) -> dict[str, object]:
         """Send a fresh link to the old one's channel. Whoever asks learns nothing but that."""
@@ -256,13 +260,12 @@ class _Inbox:
     # Pages
 
     def _session(self, request: Request) -> Session:
-        cookie = request.cookies.get(COOKIE, "")
-        if not cookie:
+        if not request.cookies.get(COOKIE):
             raise Refusal(HTTPStatus.FORBIDDEN, _UNKNOWN)
         if not request.is_of_our_page:
             raise Refusal(HTTPStatus.FORBIDDEN, "Another page led here. Open the link in a notification.")
         try:
-            session = read_session(cookie, self._stage.name, self._key, self._container.now())
+            session = self._read_session(request)
         except InvalidTokenError:
             raise Refusal(HTTPStatus.FORBIDDEN, _UNKNOWN) from None
         if request.changes and not secrets.compare_digest(request.field(CSRF).encode(), session.csrf.encode()):

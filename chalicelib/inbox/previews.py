@@ -40,7 +40,7 @@ def preview(message: StoredMessage, number: int, read: Callable[[], bytes | None
     if content is None or hashlib.sha256(content).hexdigest() != file.declared_file.sha256:
         return None
     try:
-        # What is measured is what is shown: cleaning may make an image of what was none.
+        # The cleaned copy is measured, as it is what is shown. The original may seem to say another size.
         image = cleaned(content)
         if (size := pixels(image)) > MAX_PIXELS or size * passes(image) > MAX_WORK:
             return None

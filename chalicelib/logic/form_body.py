@@ -36,8 +36,8 @@ LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 """Half of a character: JSON can write it (RFC 8259, 8.2), where a text was cut within an emoji; UTF-8 can't."""
 
 _FILES_BYTES = 5 * 1024 * 1024
-"""Of files as many are read, whatever a site takes, so that nobody loses what was typed beside a photo: more than come.
-Lambda takes 6 MB of base64: 4.5 MB."""
+"""Bytes of files that are read at every site, so that nobody loses what was typed beside a photo. It is more than can
+come: Lambda takes 6 MB of base64, which are 4.5 MB."""
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 """RFC 2046, 5.1.1."""
@@ -80,20 +80,25 @@ def read(content_type: str, body: bytes, limits: Limits, uploads: Uploads | None
     codec = _codec(parameters.get("charset"))
     if codec is None or (media_type == JSON and codec not in _JSON_CODECS[: 3 if body.isascii() else 2]):
         raise SubmissionError(415, "unsupported_charset", Problem("unsupported_charset", "content-type"))
-    refusal = None
     try:
         if media_type == MULTIPART:
             pairs = _multipart(body, parameters.get("boundary", ""), codec, limits, uploads)
         else:
             pairs = _json_or_urlencoded(media_type, codec, body, limits)
     except SubmissionError as error:
-        refusal, pairs = error, error.pairs
-    # What is paid for from here on, also to show it again, is UTF-8, which another charset may be a third of.
-    if sum(_utf8_size(name) + _utf8_size(text) for name, text in pairs) > limits.body_bytes:
-        raise _too_large(limits)
-    if refusal:
-        raise refusal
+        _refuse_too_large(error.pairs, limits)
+        raise
+    _refuse_too_large(pairs, limits)
     return pairs
+
+
+def _refuse_too_large(pairs: Pairs, limits: Limits) -> None:
+    """Refuse more texts than a form may have, also of a form that is shown again for another mistake.
+
+    They are measured in UTF-8, in which they are stored: in another charset they may be a third of it.
+    """
+    if sum(_utf8_size(name) + _utf8_size(text) for name, text in pairs) > limits.body_bytes:
+        raise _too_large(limits) from None
 
 
 def _plain_text(body: bytes, most: int) -> Pairs:
@@ -313,11 +318,11 @@ def _multipart(body: bytes, boundary: str, codec: str, limits: Limits, uploads: 
 
 
 def _transfer_decoded(content: bytes, encoding: str) -> bytes:
-    """A part's content as it was before mail's encoding, which some programs still apply (RFC 7578, 4.7).
+    """A part's content without mail's encoding, which some programs still apply (RFC 7578, 4.7).
 
-    Raises :class:`binascii.Error` for what is not in it, and :class:`SubmissionError` for an unknown encoding.
-    In quoted-printable, blanks at a line's end are no part of the text (RFC 2045, 6.7). ``=`` may be its last
-    character, as what Perl's MIME::QuotedPrint writes ends in ``=`` and a line feed.
+    Raises :class:`binascii.Error` for content that is not in the declared encoding, and :class:`SubmissionError` for an
+    encoding that is not known. In quoted-printable, blanks at a line's end are no part of the text (RFC 2045, 6.7).
+    ``=`` may be its last character, as what Perl's MIME::QuotedPrint writes ends in ``=`` and a line feed.
     """
     match encoding.strip().lower():
         case "" | "7bit" | "8bit" | "binary":
@@ -327,7 +332,7 @@ def _transfer_decoded(content: bytes, encoding: str) -> bytes:
         case "quoted-printable":
             # Each run of blanks is looked at once, so that many of them cost no more than their number.
             content = re.sub(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)", b"", content)
-            # The decoder itself raises nothing: it leaves out what is behind such a sign, or leaves it undecoded.
+            # The decoder never raises: it drops or keeps what follows an equals sign that means nothing.
             if re.search(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)", content):
                 raise binascii.Error
             return binascii.a2b_qp(content)

@@ -35,7 +35,7 @@ _RECORD = re.compile(
     r"Content of DNS Record is: \{Name: (?P<name>[^,]+?), ?Type: (?P<type>[^,]+?), ?Value: (?P<value>[^}]+?)\}"
 )
 _MAX_EVENTS = 5_000
-"""The events of an update that are read: those of ten for each of the 500 resources that a stack may have."""
+"""Most events of an update that are read: ten for each of the 500 resources that a stack may have."""
 _POLL = {"Delay": 2, "MaxAttempts": 450}
 
 

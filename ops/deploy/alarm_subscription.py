@@ -5,6 +5,7 @@ from __future__ import annotations
 from chalicelib.settings import Stage
 from ops.aws import cloudformation
 from ops.aws.account import Account
+from ops.aws.subscriptions import subscriptions
 from ops.templates import alarms
 
 
@@ -13,24 +14,19 @@ def subscribe(account: Account, stage: Stage, address: str) -> str:
 
     SNS deletes a subscription that nobody confirms within 48 hours, and CloudFormation does not notice that:
     https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/
-    Nor does it know the subscription that is made here then, so an address of before may be left. It is named and not
-    unsubscribed, as somebody may have subscribed a colleague by hand.
+    Nor does it know the subscription that is made here instead, so that of an earlier address may be left. Every other
+    address is named and none unsubscribed, as somebody may have subscribed a colleague by hand.
     """
     topic = cloudformation.outputs(account.cloudformation, cloudformation.wiring(stage))[alarms.TOPIC]
-    pages = account.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    by_mail = [
-        (each["Endpoint"], each["SubscriptionArn"])
-        for page in pages
-        for each in page["Subscriptions"]
-        if each["Protocol"] == "email" and each["SubscriptionArn"] != "Deleted"
-    ]
-    arn = dict(by_mail).get(address)
+    found = subscriptions(account.sns, topic)
+    by_mail = {endpoint: arn for endpoint, arn in found.items() if "@" in endpoint and arn != "Deleted"}
+    arn = by_mail.get(address)
     if arn is None:
         arn = account.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)["SubscriptionArn"]
     said = f"go to {address}"
     if not arn.startswith("arn:"):
         said += " ONCE the link in the mail from AWS was opened, within 48 hours"
-    for other, subscription in by_mail:
+    for other, subscription in by_mail.items():
         if other.lower() == address.lower():  # The same mailbox, should SNS write it otherwise.
             continue
         if subscription.startswith("arn:"):

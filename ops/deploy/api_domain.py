@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import requests
-
 from ops.aws import cloudformation
 from ops.aws.account import Account
 from ops.config.schema import DomainTable
@@ -39,6 +37,9 @@ def serves(account: Account, stage: Stage) -> bool:
 def answers(name: str) -> bool:
     """Whether Herald answers at this domain, so that its DNS record leads there; asked once, for at most
     ``_TIMEOUT`` seconds to connect and as many between two bytes."""
+    # Loaded here alone: most commands import this module and never ask.
+    import requests
+
     try:
         answer = requests.get(f"https://{name}/health", timeout=_TIMEOUT, allow_redirects=False)
         return answer.status_code == 200 and answer.json() == {"status": "ok"}
@@ -49,8 +50,11 @@ def answers(name: str) -> bool:
 def set_default_address(
     account: Account, stage: Stage, api: str, only_at: str | None, answers: Callable[[str], bool] = answers
 ) -> str:
-    """Switch off the address that API Gateway gives where the API is to answer ``only_at`` its own domain and does so;
-    else on: no address at all would lose every form. It then answers 403. Returns what is left to do.
+    """Switch off the address that API Gateway gives, if the API is to answer ``only_at`` its own domain and answers
+    there; else switch it on, as every form is lost without any address. Switched off, it answers 403.
+
+    Returns what is left to do.
+
     https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-disable-default-endpoint.html"""
     off = only_at is not None and serves(account, stage) and answers(only_at)
     if account.apis.get_rest_api(restApiId=api).get("disableExecuteApiEndpoint", False) != off:

@@ -280,8 +280,8 @@ def _function_exists(account: Account, function: str) -> bool:
 
 
 def has_files(deployment: Deployment, delete: bool) -> bool:
-    """Whether there is something to say of the bucket of files, or to ``delete``: an interrupted run may have left it
-    without its stack."""
+    """Whether the stack of the bucket of files stands or, to ``delete``, the bucket may: an interrupted run deletes the
+    stack first."""
     stage = deployment.stage
     stack = cloudformation.status(deployment.account.cloudformation, cloudformation.files(stage))
     return stack is not None or (delete and stage.takes_files)

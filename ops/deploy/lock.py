@@ -4,8 +4,9 @@ The parameter says which process holds the lock, and since when, or is :data:`FR
 release it. The next run on the same machine sees that the process is gone and takes the lock over; from another machine
 a person must unlock the stage.
 
-Parameter Store writes without a condition, but numbers the versions. So who takes the lock writes down which version
-it found. It holds the lock if its own is the next; otherwise another was first, and what it wrote counts for nothing.
+Parameter Store has no conditional write, but numbers the versions of a parameter. So a run that takes the lock writes
+down which version it found, and holds the lock if it wrote the next one. Otherwise another run was first, and what the
+second wrote counts for nothing.
 """
 
 from __future__ import annotations

@@ -337,12 +337,7 @@ KIND = ChannelKind(
     ),
     limits=(notification_mail.LINE, notification_mail.SUBJECT, notification_mail.MAIL),
     permissions=(
-        Permission(
-            "SendMail",
-            ("ses:SendEmail",),
-            "SENDING",
-            "deliver to the channel's recipients",
-        ),
+        Permission("SendMail", ("ses:SendEmail",), "SENDING", "deliver to the channel's recipients"),
         Permission("CheckSender", ("ses:GetEmailIdentity",), "IDENTITIES", "check that the sender is verified"),
         Permission(
             "CheckAccount",
