@@ -15,7 +15,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
   const form = unhidden(element, HTMLFormElement);
   const page = unhidden(document, Document);
 
-  const LIMIT = 20000; // ms, for an answer or a solution
+  const LIMIT = 20000; // ms for an answer or solution
   const TEXTS = {
     en: {
       sending: "Sending …",
@@ -148,7 +148,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
     return [answer, (await answer.json().catch(() => {})) || {}];
   }
 
-  // A proof of work (ALTCHA, version 2), in a thread of the browser's.
+  // A proof of work (ALTCHA, version 2), in another thread.
   async function solve(work) {
     const [, challenge] = await ask(form.dataset.challenge, { cache: "no-store" });
     const p = challenge.parameters;
@@ -258,7 +258,7 @@ Document.prototype.querySelectorAll.call(document, "form[data-herald]").forEach(
       tell("sending", say("sending"));
       [answer, said] = await post(button);
       // Some hosts answer everything with 200.
-      accepted = answer?.status === 202 || said?.id;
+      accepted = answer?.status === 202 || (answer?.ok && said.id);
       if (!answer) failed(0, say("offline"));
       else if (accepted) sent(said);
       else refused(answer, said);

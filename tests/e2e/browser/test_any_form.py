@@ -39,8 +39,9 @@ ANSWERS = {
     "text": (200, "application/json", '"ok"'),
     "nothing": (204, "text/plain", ""),
     "redirected": (303, "text/html", ""),
+    "traced": (502, "application/json", '{"id": "of the fault"}'),
 }
-NO_HERALD = ("", "list", "text", "nothing", "redirected")
+NO_HERALD = ("", "list", "text", "nothing", "redirected", "traced")
 """Answers that somebody else gives: a CDN or a development server, with its start page for what it doesn't know."""
 
 
